@@ -1,0 +1,2 @@
+//! The `store` command.
+fn main() {}

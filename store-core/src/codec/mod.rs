@@ -1,0 +1,1 @@
+//! The one value codec, for Lua and Rust alike: MessagePack.

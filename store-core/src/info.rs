@@ -1,0 +1,92 @@
+//! What a store says of itself.
+
+use std::fmt;
+
+/// What reads may see of concurrent writes (rule C1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Consistency {
+    /// Linearizable per key.
+    Linearizable,
+    /// As linearizable, but acknowledged writes can be lost when a primary is.
+    Failover,
+    /// Reads may lag behind by a stated bound (near cache).
+    Bounded,
+}
+
+impl Consistency {
+    /// `"linearizable"`, `"failover"` or `"bounded"`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Consistency::Linearizable => "linearizable",
+            Consistency::Failover => "failover",
+            Consistency::Bounded => "bounded",
+        }
+    }
+}
+
+impl fmt::Display for Consistency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a backend can do. What it cannot is refused as INVALID with reason `unsupported`, never done differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// `ttl` and every expiry.
+    pub ttl: bool,
+    /// `put` with `if_version`, conditional delete and touch; versions that never repeat.
+    pub versions: bool,
+    /// `increment`.
+    pub increment: bool,
+    /// `list` in byte order.
+    pub ordered_list: bool,
+    /// The clock can be injected, so that tests need not sleep.
+    pub injected_clock: bool,
+    /// `purge_expired` frees memory or disk; otherwise the server does by itself.
+    pub purge: bool,
+}
+
+impl Capabilities {
+    /// Everything.
+    pub const ALL: Capabilities = Capabilities {
+        ttl: true,
+        versions: true,
+        increment: true,
+        ordered_list: true,
+        injected_clock: true,
+        purge: true,
+    };
+
+    /// Names and values, for people and for Lua.
+    #[must_use]
+    pub const fn flags(&self) -> [(&'static str, bool); 6] {
+        [
+            ("ttl", self.ttl),
+            ("versions", self.versions),
+            ("increment", self.increment),
+            ("ordered_list", self.ordered_list),
+            ("injected_clock", self.injected_clock),
+            ("purge", self.purge),
+        ]
+    }
+}
+
+/// What a backend says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendInfo {
+    /// Its name: `memory`, `sled`, `redis`, ...
+    pub backend: &'static str,
+    /// What reads may see.
+    pub consistency: Consistency,
+    /// Whether entries survive a restart of the process.
+    pub durable: bool,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// About how many entries it holds, expired ones perhaps included, where that is cheap to know.
+    pub entries: Option<u64>,
+    /// The most entries it may hold, if that is limited.
+    pub max_entries: Option<u64>,
+}

@@ -1,0 +1,127 @@
+//! A value as a tree: for details of errors, attributes of actors, tools, and whoever has no type of his own.
+
+use std::fmt;
+
+/// Any value that a store can hold.
+///
+/// Equality is that of the parts: `NaN` differs from itself, `Integer(1)` from `Float(1.0)`; entries of maps count in order.
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    /// `store.null`. Only inside arrays and maps, or at the top where it was asked for by name.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer of 64 bits.
+    Integer(i64),
+    /// An integer above `i64::MAX`, as Rust programs may store and Lua cannot hold.
+    Unsigned(u64),
+    /// A float of 64 bits; never equal to an integer.
+    Float(f64),
+    /// A string: any bytes.
+    String(Vec<u8>),
+    /// A sequence.
+    Array(Vec<Value>),
+    /// A table with any keys, in the order of its encoding.
+    Map(Vec<(Value, Value)>),
+}
+
+impl Value {
+    /// The string, if it is one and valid UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::String(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
+
+    /// The bytes of the string, if it is one.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Value::String(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The integer, if it is one and fits.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            Value::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The number as a float, if it is a number. Integers beyond 2^53 are rounded.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "documented")]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Value::Integer(number) => Some(*number as f64),
+            Value::Unsigned(number) => Some(*number as f64),
+            Value::Float(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The boolean, if it is one.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Value::Bool(bool) => Some(*bool),
+            _ => None,
+        }
+    }
+
+    /// The value under a string key, if this is a map that has it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        match self {
+            Value::Map(entries) => {
+                entries.iter().find(|(name, _)| name.as_bytes() == Some(key.as_bytes())).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Readable, like a Lua table constructor; strings escaped.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::Bool(bool) => write!(f, "{bool}"),
+            Value::Integer(number) => write!(f, "{number}"),
+            Value::Unsigned(number) => write!(f, "{number}"),
+            Value::Float(number) => write!(f, "{number:?}"),
+            Value::String(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            Value::Array(items) => f.debug_list().entries(items).finish(),
+            Value::Map(entries) => f.debug_map().entries(entries.iter().map(|(key, value)| (key, value))).finish(),
+        }
+    }
+}
+
+macro_rules! from {
+    ($($type:ty, $name:ident => $value:expr;)*) => {
+        $(impl From<$type> for Value {
+            fn from($name: $type) -> Value {
+                $value
+            }
+        })*
+    };
+}
+
+from! {
+    bool, bool => Value::Bool(bool);
+    i64, number => Value::Integer(number);
+    i32, number => Value::Integer(number.into());
+    u32, number => Value::Integer(number.into());
+    u64, number => i64::try_from(number).map_or(Value::Unsigned(number), Value::Integer);
+    usize, number => Value::from(number as u64);
+    f64, number => Value::Float(number);
+    &str, text => Value::String(text.as_bytes().to_vec());
+    String, text => Value::String(text.into_bytes());
+    &[u8], bytes => Value::String(bytes.to_vec());
+    Vec<Value>, items => Value::Array(items);
+}

@@ -1,0 +1,1 @@
+//! The Lua module of the store.

@@ -1,0 +1,1 @@
+//! A key-value store with TTL: one API, the backend chosen by Cargo feature and by configuration.
