@@ -9,6 +9,7 @@ mod expiry;
 mod info;
 mod key;
 mod options;
+pub mod policy;
 mod store;
 mod value;
 

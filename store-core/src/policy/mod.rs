@@ -1,0 +1,166 @@
+//! Access policy: who may do what to which keys of which store (rules S1 to S4).
+//!
+//! A [`Policy`] names actions, stores and keys by pattern, and allows or denies them. A [`PolicySet`] holds all policies
+//! of a configuration. For one caller and one store it makes an [`Access`], in which everything that does not depend on
+//! the key is decided already: most checks are then a look into a table.
+//!
+//! # How a question is decided
+//! 1. The context has no scope: allowed, unless the set is strict; then denied.
+//! 2. The policies that count are those without groups and those with a group in the scope.
+//! 3. A matching policy that denies wins; then a matching one that allows; when none matches, it is denied.
+//!
+//! # Patterns
+//! Patterns work on bytes and match the whole text, with case: `*` is any run of bytes (also none), `?` one byte, `\` makes
+//! the next byte ordinary. `${actor.id}` and `${actor.meta.NAME}` stand for the actor's id and attribute; what they bring
+//! is ordinary text, so an actor named `*` gains nothing. `NAME` may lead into nested maps with dots. A `$` that no `{`
+//! follows is ordinary. Matching takes at most text times pattern steps, and no memory.
+//!
+//! A `${...}` without a value (no actor, no such attribute, an attribute that is no string, integer or boolean, or an empty
+//! one, which would widen `${actor.id}*` to everything) counts against access: the pattern that has it allows nothing, and
+//! a policy that denies applies as if it had matched.
+//!
+//! # Keys
+//! A policy with `keys` speaks of the actions `store.key.*` only. For `store.key.list` the pattern is held against the
+//! prefix as if that were a key: allowing `user:1:*` allows listing `user:1:` and every longer prefix, and neither
+//! `user:` nor everything. A policy that denies keys denies listing a prefix that it matches. Listing a shorter prefix stays
+//! possible, because each entry found is then asked for one by one (`store.key.get`, or `store.key.has` for keys alone)
+//! and those that the policy denies are left out. Should a policy deny listing some keys but not both of these questions,
+//! that would not hide them; such a policy denies listing every prefix under which one of its keys could be found.
+//!
+//! ```
+//! use store_core::policy::{Action, Effect, Policy, PolicySet, PolicySpec};
+//! use store_core::{Actor, Context};
+//!
+//! let own = Policy::compile(PolicySpec {
+//!     id: "app:own-keys".into(),
+//!     actions: vec!["store.key.*".into()],
+//!     resources: vec!["app:*".into()],
+//!     keys: Some(vec!["user:${actor.id}:*".into()]),
+//!     effect: Effect::Allow,
+//!     groups: vec!["users".into()],
+//! }).expect("valid");
+//! let policies = PolicySet::new(true, vec![own]);
+//!
+//! let alice = Context::new(Some(Actor::new("alice")), Some(vec!["users".into()]));
+//! let access = policies.access(&alice, "app:sessions");
+//! assert!(access.allows(Action::KeyGet, Some(b"user:alice:cart")));
+//! assert!(!access.allows(Action::KeyGet, Some(b"user:bob:cart")));
+//! ```
+
+mod access;
+mod compile;
+mod pattern;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use access::{Access, Decision, PolicySet};
+pub use compile::Policy;
+
+/// What a caller wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// `store.get`: acquire a handle.
+    Acquire,
+    /// `store.info`: ask what the store is.
+    Info,
+    /// `store.key.get`: read a value, a version or a time to live.
+    KeyGet,
+    /// `store.key.set`: write a value or a time to live.
+    KeySet,
+    /// `store.key.delete`: delete a key.
+    KeyDelete,
+    /// `store.key.has`: ask whether a key exists.
+    KeyHas,
+    /// `store.key.list`: find keys by prefix.
+    KeyList,
+}
+
+impl Action {
+    /// Every action, in the order of the documentation.
+    pub const ALL: [Action; 7] = [
+        Action::Acquire,
+        Action::Info,
+        Action::KeyGet,
+        Action::KeySet,
+        Action::KeyDelete,
+        Action::KeyHas,
+        Action::KeyList,
+    ];
+
+    /// The name in policies: `store.get`, `store.key.get`, ...
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Action::Acquire => "store.get",
+            Action::Info => "store.info",
+            Action::KeyGet => "store.key.get",
+            Action::KeySet => "store.key.set",
+            Action::KeyDelete => "store.key.delete",
+            Action::KeyHas => "store.key.has",
+            Action::KeyList => "store.key.list",
+        }
+    }
+
+    /// Whether the question comes with a key or a prefix.
+    #[must_use]
+    pub const fn is_keyed(self) -> bool {
+        !matches!(self, Action::Acquire | Action::Info)
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a matching policy does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It allows, unless another one denies.
+    Allow,
+    /// It denies, whatever others say.
+    Deny,
+}
+
+/// A policy as a configuration states it, not yet looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySpec {
+    /// Its name, for the audit hook.
+    pub id: String,
+    /// Patterns of actions. `${...}` is not allowed in them.
+    pub actions: Vec<String>,
+    /// Patterns of store ids.
+    pub resources: Vec<String>,
+    /// Patterns of keys; without them the policy speaks of all keys, and of the actions that have none.
+    pub keys: Option<Vec<String>>,
+    /// Allow or deny.
+    pub effect: Effect,
+    /// The groups that bring it into a scope; without any it is in every scope.
+    pub groups: Vec<String>,
+}
+
+/// A mistake in a [`PolicySpec`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The field that has it: `actions`, `keys`, ...
+    pub field: &'static str,
+    /// Which item of the field, counted from 0, if it is one item's.
+    pub index: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            Some(index) => write!(f, "{}[{index}]: {}", self.field, self.message),
+            None => write!(f, "{}: {}", self.field, self.message),
+        }
+    }
+}
