@@ -1,2 +1,62 @@
-//! Tasks of this repository.
-fn main() {}
+//! Tasks of this repository: `cargo xtask TASK`. Each says what it runs, so that any line can be repeated by hand.
+
+mod bench;
+mod ci;
+mod docs;
+mod need;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use run::Failed;
+
+const USAGE: &str = "\
+cargo xtask TASK
+
+  test [PACKAGE...] [-- ARGS]   installs what the tests need (redis-server), then runs them
+  ci                            everything that must hold before a change is merged: format, lints, docs, features, tests
+  deep                          the same tests without the bounds that keep ci short; takes hours
+  bench [NAME] [--quick]        the benchmarks, or those of one name
+  docs                          writes the generated pages of docs/ anew
+  needs                         installs what the tests need, and nothing else
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (task, rest) = match args.split_first() {
+        Some((task, rest)) => (task.as_str(), rest),
+        None => ("help", [].as_slice()),
+    };
+    let done = match task {
+        "test" => test::run(rest),
+        "ci" => no_more(rest).and_then(|()| ci::run()),
+        "deep" => no_more(rest).and_then(|()| test::deep()),
+        "bench" => bench::run(rest),
+        "docs" => no_more(rest).and_then(|()| docs::write()),
+        "needs" => no_more(rest).and_then(|()| need::install()),
+        "help" | "-h" | "--help" => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        other => Err(Failed::usage(format!("there is no task `{other}`"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("\nxtask: {failed}");
+            if failed.is_usage() {
+                eprint!("\n{USAGE}");
+                return ExitCode::from(2);
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn no_more(rest: &[String]) -> Result<(), Failed> {
+    match rest.first() {
+        None => Ok(()),
+        Some(extra) => Err(Failed::usage(format!("this task takes no argument, got `{extra}`"))),
+    }
+}
