@@ -1,7 +1,9 @@
 //! The contract of the store.
 mod backend;
+mod backends;
 mod clock;
 pub mod codec;
+pub mod config;
 mod context;
 mod entry;
 mod error;
@@ -15,6 +17,7 @@ mod value;
 
 pub use async_trait::async_trait;
 pub use backend::{Backend, OpenContext};
+pub use backends::Backends;
 pub use clock::{BoxFuture, Clock, ManualClock, SystemClock, SystemTimer, Time, Timer};
 pub use context::{Actor, Context};
 pub use entry::{Entry, Item, Payload, Version, VersionCipher, Written, random_u64};

@@ -1,0 +1,249 @@
+//! Deserialising so that every mistake is found, where serde stops at the first.
+//!
+//! The tree is deserialised; when that fails, the error's span tells which entry is at fault; the mistake is recorded, the
+//! entry is taken out, and it is tried again, until it succeeds or nothing more can be taken out.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error};
+
+use super::problem::{Path, Problems, unknown};
+use super::variables::Interpolated;
+
+/// More mistakes than these in one table are not looked for.
+const MAX_ROUNDS: usize = 200;
+
+/// What is being read, and how mistakes in it are called.
+pub(crate) struct Collect<'a> {
+    /// `option` or `key`.
+    pub(crate) noun: &'static str,
+    pub(crate) path: &'a Path,
+    /// The text as written, for showing what may be shown.
+    pub(crate) written: &'a Spanned<DeValue<'a>>,
+    pub(crate) problems: &'a mut Problems,
+}
+
+impl Collect<'_> {
+    /// Deserialises; `None` if there were mistakes, or if what a variable will bring is needed to tell.
+    pub(crate) fn run<T>(
+        mut self,
+        input: &Interpolated<'_>,
+        parse: impl Fn(Spanned<DeValue<'_>>) -> Result<T, Error>,
+    ) -> Option<T> {
+        let mut tree = input.value.clone();
+        let mut removed = Vec::new();
+        let mut clean = true;
+        for _ in 0..MAX_ROUNDS {
+            let error = match parse(tree.clone()) {
+                Ok(parsed) => return clean.then_some(parsed),
+                Err(error) => error,
+            };
+            clean = false;
+            let steps = error.span().and_then(|span| find(&tree, &span)).unwrap_or_default();
+            self.report(&error, &steps, &tree, input, &removed);
+            match remove(&mut tree, &steps) {
+                Some(path) => removed.push(path),
+                None => return None,
+            }
+        }
+        self.problems.add(&input.value.span(), self.path, "there are too many mistakes here to list them all");
+        None
+    }
+
+    fn report(
+        &mut self,
+        error: &Error,
+        steps: &[Step],
+        tree: &Spanned<DeValue<'_>>,
+        input: &Interpolated<'_>,
+        removed: &[Vec<Step>],
+    ) {
+        let message = error.message();
+        let path = steps.iter().fold(self.path.clone(), |path, step| step.extend(&path));
+        let span = match steps.split_last() {
+            Some((last, parents)) => last.span(at(tree, parents)),
+            None => input.value.span(),
+        };
+        if let Some(name) = quoted_after(message, "missing field `") {
+            // What was taken out for another mistake is missing for no reason of its own.
+            let mut own = steps.to_vec();
+            own.push(Step::Key(name.to_owned()));
+            if !removed.contains(&own) {
+                self.problems.add(&span, &path.key(name), format!("missing {}", self.noun));
+            }
+            return;
+        }
+        if let Some(name) = quoted_after(message, "unknown field `") {
+            let known = message.split('`').skip(3).step_by(2).collect::<Vec<_>>();
+            let message = unknown(self.noun, name, &known);
+            self.problems.add(&span, &path, message);
+            return;
+        }
+        let Some(value) = at(tree, steps) else { return };
+        if input.is_unresolved(&value.span()) {
+            return;
+        }
+        let message = self.explain(message, value, steps, input);
+        self.problems.add(&span, &path, message);
+    }
+
+    /// serde's message in plainer words, and without what must not be shown.
+    fn explain(&self, message: &str, value: &Spanned<DeValue<'_>>, steps: &[Step], input: &Interpolated<'_>) -> String {
+        let tail = message.rsplit_once(", expected ").map(|(_, tail)| plain(tail));
+        let secret = input.mentions_sensitive(&format!("{message} {}", show(value.get_ref())));
+        if secret {
+            let written = at(self.written, steps).map(|written| super::describe::show(written.get_ref(), steps.last()));
+            let what = written.unwrap_or_else(|| "the value".to_owned());
+            return match tail.filter(|tail| !input.mentions_sensitive(tail)) {
+                Some(tail) => format!("expected {tail}, which {what} is not"),
+                None => format!("{what} is not accepted (the reason would show its value)"),
+            };
+        }
+        match tail {
+            Some(tail) if message.starts_with("invalid type") || message.starts_with("invalid value") => {
+                format!("expected {tail}, found {}", show(value.get_ref()))
+            }
+            _ => message.to_owned(),
+        }
+    }
+
+    /// What a backend says of options whose types are right; `details.key` names the one at fault.
+    pub(crate) fn refuse(self, error: &crate::Error, input: &Interpolated<'_>) {
+        let mut steps = Vec::new();
+        let mut path = self.path.clone();
+        let key = error.detail("key").and_then(crate::Value::as_str).unwrap_or_default();
+        for name in key.split('.').filter(|name| !name.is_empty()) {
+            path = path.key(name);
+            steps.push(Step::Key(name.to_owned()));
+            if at(&input.value, &steps).is_none() {
+                steps.pop();
+                break;
+            }
+        }
+        let span = match steps.split_last() {
+            Some((last, parents)) => last.span(at(&input.value, parents)),
+            None => input.value.span(),
+        };
+        let message = error.message();
+        if !input.mentions_sensitive(message) {
+            self.problems.add(&span, &path, message);
+            return;
+        }
+        let written = at(self.written, &steps).filter(|_| !steps.is_empty());
+        let what = written.map(|written| super::describe::show(written.get_ref(), steps.last()));
+        let what = what.unwrap_or_else(|| "the value".to_owned());
+        self.problems.add(&span, &path, format!("{what} is not accepted (the reason would show its value)"));
+    }
+}
+
+/// A step into a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl Step {
+    fn extend(&self, path: &Path) -> Path {
+        match self {
+            Step::Key(key) => path.key(key),
+            Step::Index(index) => path.index(*index),
+        }
+    }
+
+    /// Where this step of a parent stands: the key of a table's entry.
+    fn span(&self, parent: Option<&Spanned<DeValue<'_>>>) -> Range<usize> {
+        let found = parent.and_then(|parent| match (self, parent.get_ref()) {
+            (Step::Key(key), DeValue::Table(table)) => table.get_key_value(key.as_str()).map(|(key, _)| key.span()),
+            (Step::Index(index), DeValue::Array(items)) => items.get(*index).map(Spanned::span),
+            _ => None,
+        });
+        found.or_else(|| parent.map(Spanned::span)).unwrap_or_default()
+    }
+}
+
+fn at<'a, 't>(tree: &'a Spanned<DeValue<'t>>, steps: &[Step]) -> Option<&'a Spanned<DeValue<'t>>> {
+    steps.iter().try_fold(tree, |value, step| match (step, value.get_ref()) {
+        (Step::Key(key), DeValue::Table(table)) => table.get(key.as_str()),
+        (Step::Index(index), DeValue::Array(items)) => items.get(*index),
+        _ => None,
+    })
+}
+
+/// The way to the entry whose key or value has exactly this span; the innermost, if several have.
+fn find(tree: &Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<Vec<Step>> {
+    let mut found = (tree.span() == *span).then(Vec::new);
+    let mut descend = |step: Step, own: bool, child: &Spanned<DeValue<'_>>| {
+        if let Some(mut rest) = find(child, span).or_else(|| own.then(Vec::new)) {
+            rest.insert(0, step);
+            found = Some(rest);
+        }
+    };
+    match tree.get_ref() {
+        DeValue::Table(table) => {
+            for (key, child) in table {
+                descend(Step::Key(key.get_ref().to_string()), key.span() == *span, child);
+            }
+        }
+        DeValue::Array(items) => {
+            for (index, child) in items.iter().enumerate() {
+                descend(Step::Index(index), false, child);
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+/// Takes out the innermost entry of a table on the way, and says which it was.
+fn remove(tree: &mut Spanned<DeValue<'_>>, steps: &[Step]) -> Option<Vec<Step>> {
+    let last = steps.iter().rposition(|step| matches!(step, Step::Key(_)))?;
+    let mut value = tree;
+    for step in &steps[..last] {
+        value = match (step, value.get_mut()) {
+            (Step::Key(key), DeValue::Table(table)) => table.get_mut(key.as_str())?,
+            (Step::Index(index), DeValue::Array(items)) => items.iter_mut().nth(*index)?,
+            _ => return None,
+        };
+    }
+    let (Step::Key(key), DeValue::Table(table)) = (&steps[last], value.get_mut()) else { return None };
+    remove_key(table, key).then(|| steps[..=last].to_vec())
+}
+
+fn remove_key(table: &mut DeTable<'_>, key: &str) -> bool {
+    table.remove(key).is_some()
+}
+
+fn quoted_after<'a>(message: &'a str, start: &str) -> Option<&'a str> {
+    message.strip_prefix(start)?.split('`').next()
+}
+
+/// What serde expects, in words that are not Rust's.
+fn plain(expected: &str) -> Cow<'_, str> {
+    Cow::Borrowed(match expected {
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "an array",
+        "a map" => "a table",
+        other if other.starts_with("a nonzero ") => "a whole number, 1 or more",
+        other if other.starts_with("struct ") => "a table",
+        other => return Cow::Owned(other.to_owned()),
+    })
+}
+
+/// A value in a message.
+pub(crate) fn show(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("the string {text:?}"),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(bool) => bool.to_string(),
+        DeValue::Datetime(_) => "a date or time".to_owned(),
+        DeValue::Array(_) => "an array".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}

@@ -1,0 +1,110 @@
+//! The `security` table: `strict`, and the policies.
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::collect::{Collect, show};
+use super::problem::{Path, Problems, unknown};
+use super::variables::Interpolated;
+use crate::policy::{Effect, Policy, PolicySpec};
+
+const KEYS: [&str; 2] = ["strict", "policies"];
+
+/// What one `security` table says.
+#[derive(Debug, Default)]
+pub(crate) struct Security {
+    pub(crate) strict: Option<bool>,
+    pub(crate) policies: Option<Vec<Policy>>,
+}
+
+/// A policy as the file states it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stated {
+    id: String,
+    actions: Vec<String>,
+    resources: Vec<String>,
+    keys: Option<Vec<String>>,
+    effect: Effect,
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+impl Security {
+    pub(crate) fn read(value: &Spanned<DeValue<'_>>, path: &Path, problems: &mut Problems) -> Security {
+        let DeValue::Table(table) = value.get_ref() else {
+            problems.add(&value.span(), path, format!("expected a table, found {}", show(value.get_ref())));
+            return Security::default();
+        };
+        let mut security = Security::default();
+        for (key, value) in table {
+            let path = path.key(key.get_ref());
+            match (&**key.get_ref(), value.get_ref()) {
+                ("strict", DeValue::Boolean(strict)) => security.strict = Some(*strict),
+                ("strict", other) => {
+                    problems.add(&key.span(), &path, format!("expected true or false, found {}", show(other)));
+                }
+                ("policies", DeValue::Array(items)) => {
+                    security.policies = Some(policies(items.iter(), &path, problems));
+                }
+                ("policies", other) => {
+                    problems.add(&key.span(), &path, format!("expected an array of tables, found {}", show(other)));
+                }
+                (name, _) => problems.add(&key.span(), &path, unknown("key", name, &KEYS)),
+            }
+        }
+        security
+    }
+}
+
+fn policies<'a>(
+    items: impl Iterator<Item = &'a Spanned<DeValue<'a>>>,
+    path: &Path,
+    problems: &mut Problems,
+) -> Vec<Policy> {
+    let mut policies = Vec::<Policy>::new();
+    for (index, item) in items.enumerate() {
+        let path = path.index(index);
+        let DeValue::Table(table) = item.get_ref() else {
+            problems.add(&item.span(), &path, format!("expected a table, found {}", show(item.get_ref())));
+            continue;
+        };
+        let input = Interpolated { value: item.clone(), unresolved: Vec::new(), sensitive: Vec::new() };
+        let collect = Collect { noun: "key", path: &path, written: item, problems };
+        let stated = collect.run(&input, |tree| Stated::deserialize(ValueDeserializer::from(tree)));
+        let Some(stated) = stated else { continue };
+        if policies.iter().any(|policy| policy.id() == stated.id) {
+            let message = format!("policy {:?}: another policy has this id", stated.id);
+            problems.add(&place(table, item, "id", None), &path.key("id"), message);
+        }
+        let id = stated.id.clone();
+        let Stated { id: name, actions, resources, keys, effect, groups } = stated;
+        match Policy::compile(PolicySpec { id: name, actions, resources, keys, effect, groups }) {
+            Ok(policy) => policies.push(policy),
+            Err(found) => {
+                for problem in found {
+                    let span = place(table, item, problem.field, problem.index);
+                    let path = path.key(problem.field);
+                    let path = problem.index.map_or(path.clone(), |index| path.index(index));
+                    problems.add(&span, &path, format!("policy {id:?}: {}", problem.message));
+                }
+            }
+        }
+    }
+    policies
+}
+
+/// Where a field of a policy stands, or one item of it.
+fn place(
+    table: &DeTable<'_>,
+    whole: &Spanned<DeValue<'_>>,
+    field: &str,
+    index: Option<usize>,
+) -> std::ops::Range<usize> {
+    match (table.get_key_value(field), index) {
+        (Some((_, value)), Some(index)) => value.get_ref().get(index).map_or_else(|| value.span(), Spanned::span),
+        (Some((key, _)), None) => key.span(),
+        (None, _) => whole.span(),
+    }
+}

@@ -1,0 +1,1 @@
+//! What good and bad configurations give, by line and key.
