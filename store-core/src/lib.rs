@@ -1,6 +1,29 @@
-//! The contract of the store.
+//! The contract of the store: one API for key-value storage with TTL, whatever the backend.
+//!
+//! Services use the crate `store`, which joins this one with the backends. Take this one to write a backend or a wrapper.
+//!
+//! # Who is who
+//! - [`Store`] is what a backend implements, [`TryStore`] its synchronous twin for answers that need no waiting.
+//! - [`Handle`] is what users hold: it checks arguments, applies the policy, resolves TTLs and limits, encodes and decodes.
+//! - [`Registry`] keeps stores by id: opened when first asked for, closed together. [`config`] makes one from TOML.
+//! - [`Backend`] is how configuration makes a store; [`Backends`] is the table of those that are compiled in.
+//!
+//! # Time to live
+//! A write states an [`Expiry`]: the store's default, never, or after a duration. From its deadline on an entry is absent for
+//! every operation; nothing revives it. A write never inherits the old TTL unless asked to. The rules live in `expiry.rs` and
+//! nowhere else.
+//!
+//! # Errors and retry
+//! There is one [`Error`], with a [`Kind`], whether retrying makes sense, what became of a failed write ([`Outcome`]), details
+//! and source. A missing key is not an error, and a failure never looks like a missing key.
+//!
+//! # Writing a backend
+//! Implement [`Store`] (re-exported [`async_trait`] included) and [`Backend`], register it in a [`Backends`], and prove it with
+//! the conformance suite (feature `conformance`): one macro line.
+
 mod backend;
 mod backends;
+mod block_on;
 mod clock;
 pub mod codec;
 pub mod config;
@@ -8,23 +31,31 @@ mod context;
 mod entry;
 mod error;
 mod expiry;
+mod handle;
 mod info;
 mod key;
 mod options;
 pub mod policy;
+mod registry;
 mod store;
 mod value;
 
 pub use async_trait::async_trait;
 pub use backend::{Backend, OpenContext};
 pub use backends::Backends;
+pub use block_on::block_on;
 pub use clock::{BoxFuture, Clock, ManualClock, SystemClock, SystemTimer, Time, Timer};
 pub use context::{Actor, Context};
 pub use entry::{Entry, Item, Payload, Version, VersionCipher, Written, random_u64};
 pub use error::{Error, Kind, Outcome, Result};
 pub use expiry::{Deadline, Expiry, Lifetime, MAX_TTL, Ttl, TtlRules};
+pub use handle::{
+    Entries, Handle, IncrementOptions, Info, ListOptions, Loaded, MAX_BATCH, Page, PutOptions, TypedEntry, decode_cursor,
+    encode_cursor,
+};
 pub use info::{BackendInfo, Capabilities, Consistency};
 pub use key::{Key, MAX_KEY_LEN, prefix_end};
 pub use options::{BatchWrite, ClearStep, Condition, Increment, List, ListPage, Put, Scan, ScanCursor, ScanPage, Want};
+pub use registry::{Audit, Denial, LoadOptions, Registry, RegistryBuilder};
 pub use store::{Store, TryStore};
 pub use value::Value;

@@ -1,0 +1,133 @@
+//! `get_or_set`: read through, with one loader per key at a time.
+
+use std::future::Future;
+
+use super::{Handle, Loaded};
+use crate::codec::{Decode, Encode};
+use crate::policy::Action;
+use crate::registry::{Lead, LoadOptions, Turn, deadline};
+use crate::{Error, Key, Kind, Payload, Put, Result};
+
+impl Handle {
+    /// The value of a key, or else what the loader brings, stored.
+    ///
+    /// Of all callers in this process that miss the same key at once, one runs its loader; the others wait for its result, at
+    /// most [`LoadOptions::wait`]. If that caller gives up, another takes over. A loader that fails caches nothing.
+    /// What a loader brings counts even if storing it fails: then the call fails, and the value is lost.
+    ///
+    /// # Errors
+    /// As [`get`](Handle::get) and [`set`](Handle::set); the loader's own error, for everyone who waited; TIMEOUT while waiting;
+    /// CONFLICT if the loader asks for its own key.
+    pub async fn get_or_set<V, F, L>(
+        &self,
+        key: impl AsRef<[u8]>,
+        options: &LoadOptions,
+        loader: L,
+    ) -> Result<Option<V>>
+    where
+        V: Encode + Decode,
+        F: Future<Output = Result<Loaded<V>>>,
+        L: FnOnce() -> F,
+    {
+        let key = key.as_ref();
+        let answer = self.get_or_set_in(key, options, loader).await;
+        answer.map_err(|error| self.explain("get_or_set", Some(key), error))
+    }
+
+    async fn get_or_set_in<V, F, L>(&self, key: &[u8], options: &LoadOptions, loader: L) -> Result<Option<V>>
+    where
+        V: Encode + Decode,
+        F: Future<Output = Result<Loaded<V>>>,
+        L: FnOnce() -> F,
+    {
+        self.check()?;
+        let valid = Key::new(key)?;
+        self.settings().ttl.resolve(options.expiry)?;
+        self.allow(Action::KeyGet, Some(key))?;
+        self.allow(Action::KeySet, Some(key))?;
+        let slot = self.slot();
+        let started = std::time::Instant::now();
+        loop {
+            if let Some(payload) = self.read(valid).await? {
+                return V::decode(payload).map(Some);
+            }
+            match slot.flights.turn(key, slot.clock.now())? {
+                Turn::Absent => return Ok(None),
+                Turn::Wait(flight) => {
+                    let left = options.wait.saturating_sub(started.elapsed());
+                    match deadline(&*slot.timer, left, slot.run(async { Ok(flight.wait().await) })).await {
+                        None => return Err(Error::new(Kind::Timeout, "the loader of this key took too long")),
+                        // The one who ran it gave up: try again, perhaps as the one who runs.
+                        Some(Ok(None)) => {}
+                        Some(Ok(Some(result))) => return result?.map(V::decode).transpose(),
+                        Some(Err(error)) => return Err(error),
+                    }
+                }
+                Turn::Lead(lead) => {
+                    // Someone may have finished between the miss and the turn.
+                    let result = match self.read(valid).await {
+                        Ok(Some(found)) => Ok(Some(found)),
+                        Ok(None) => self.load(&lead, valid, options, loader).await,
+                        Err(error) => Err(error),
+                    };
+                    return lead.finish(result)?.map(V::decode).transpose();
+                }
+            }
+        }
+    }
+
+    async fn read(&self, key: Key<'_>) -> Result<Option<Payload>> {
+        let slot = self.slot();
+        slot.check_open()?;
+        let cx = self.context();
+        match slot.store.immediate().and_then(|store| store.try_get(cx, key)) {
+            Some(answer) => answer,
+            None => slot.run(slot.store.get(cx, key)).await,
+        }
+    }
+
+    async fn load<V, F, L>(
+        &self,
+        lead: &Lead<'_>,
+        key: Key<'_>,
+        options: &LoadOptions,
+        loader: L,
+    ) -> Result<Option<Payload>>
+    where
+        V: Encode + Decode,
+        F: Future<Output = Result<Loaded<V>>>,
+        L: FnOnce() -> F,
+    {
+        let slot = self.slot();
+        let loading = lead.make(loader);
+        let loaded = match lead.load(loading).await {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                let stale = options.stale_on_error.and_then(|_| slot.flights.stale(key.as_bytes(), slot.clock.now()));
+                return stale.map_or(Err(error), |payload| Ok(Some(payload)));
+            }
+        };
+        let Some(value) = loaded.value else {
+            if let Some(ttl) = options.negative_ttl {
+                let now = slot.clock.now();
+                slot.flights.keep_absent(key.as_bytes(), now + ttl, now);
+            }
+            return Ok(None);
+        };
+        let lifetime = self.settings().ttl.resolve(loaded.expiry.unwrap_or(options.expiry))?;
+        let mut buffer = Vec::new();
+        let payload = Payload::from(value.encode(&self.settings().limits, &mut buffer)?);
+        let (cx, put) = (self.context(), Put::always(lifetime));
+        slot.check_open()?;
+        match slot.store.immediate().and_then(|store| store.try_put(cx, key, &payload, put)) {
+            Some(answer) => answer?,
+            None => slot.run(slot.store.put(cx, key, &payload, put)).await?,
+        };
+        if let (Some(window), Some(millis)) = (options.stale_on_error, lifetime.as_millis()) {
+            let now = slot.clock.now();
+            let until = now + std::time::Duration::from_millis(millis.get()) + window;
+            slot.flights.keep_stale(key.as_bytes(), &payload, until, now);
+        }
+        Ok(Some(payload))
+    }
+}

@@ -1,0 +1,169 @@
+//! Handles: what users hold.
+//!
+//! A handle stands in front of a [`Store`] and does, once for every backend, what all of them need: it refuses use after
+//! release, checks arguments and limits, applies the policy for the caller's context, resolves TTLs by the store's rules,
+//! encodes and decodes values, and takes the synchronous path where the backend has one.
+//!
+//! Every operation comes twice: as an `async fn`, and as `try_…`, which answers at once or gives `None` without having
+//! started anything.
+
+mod batch;
+mod call;
+mod cursor;
+mod list;
+mod load;
+mod options;
+mod reads;
+mod writes;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+
+pub(crate) use call::denied;
+pub use cursor::{decode_cursor, encode_cursor};
+pub use list::Entries;
+pub use options::{IncrementOptions, ListOptions, Loaded, Page, PutOptions, TypedEntry};
+pub use reads::Info;
+
+use crate::config::Settings;
+use crate::policy::PolicySet;
+use crate::registry::{Rights, Security, Slot};
+use crate::{Context, Error, Result, Store, SystemClock, SystemTimer};
+
+/// The most items of a batch.
+pub const MAX_BATCH: usize = 1000;
+
+/// A handle on a store, for one caller.
+///
+/// Clones are the same handle: releasing one releases all. Two handles of one store from the registry are independent. A
+/// handle that is dropped with all its clones is released.
+#[derive(Clone)]
+pub struct Handle {
+    core: Arc<Core>,
+    cx: Context,
+    rights: Arc<ArcSwap<Rights>>,
+}
+
+struct Core {
+    slot: Arc<Slot>,
+    released: AtomicBool,
+}
+
+impl Core {
+    fn release(&self) {
+        if !self.released.swap(true, Ordering::AcqRel) {
+            self.slot.handles.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl Handle {
+    /// A handle on a store that no registry keeps: no policy, default settings, the backend's name as its id.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Handle {
+        Handle::with_settings(store, Settings::default())
+    }
+
+    /// As [`new`](Handle::new), with TTL rules and limits of its own.
+    #[must_use]
+    pub fn with_settings(store: Arc<dyn Store>, settings: Settings) -> Handle {
+        let slot = Slot::new(
+            store.info().backend.into(),
+            store,
+            settings,
+            Arc::new(Security::new(PolicySet::permissive(), None)),
+            Arc::new(SystemClock::new()),
+            Arc::new(SystemTimer),
+        );
+        Handle::on(Arc::new(slot), Context::none())
+    }
+
+    pub(crate) fn on(slot: Arc<Slot>, cx: Context) -> Handle {
+        slot.handles.fetch_add(1, Ordering::Relaxed);
+        let rights = Arc::new(ArcSwap::from_pointee(slot.security.rights(&cx, &slot.id)));
+        Handle { core: Arc::new(Core { slot, released: AtomicBool::new(false) }), cx, rights }
+    }
+
+    /// The same handle for another caller: released together, judged apart.
+    #[must_use]
+    pub fn with_context(&self, cx: &Context) -> Handle {
+        if self.cx.is(cx) {
+            return self.clone();
+        }
+        let slot = self.slot();
+        let rights = Arc::new(ArcSwap::from_pointee(slot.security.rights(cx, &slot.id)));
+        Handle { core: Arc::clone(&self.core), cx: cx.clone(), rights }
+    }
+
+    /// The store's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.slot().id
+    }
+
+    /// Whom the handle is judged as.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.cx
+    }
+
+    /// The store's TTL rules and limits.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.slot().settings
+    }
+
+    /// Gives the handle back. Idempotent and always true; other handles of the store are unaffected, and operations in
+    /// flight end normally.
+    pub fn release(&self) -> bool {
+        self.core.release();
+        true
+    }
+
+    /// Whether the handle was released.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.core.released.load(Ordering::Acquire)
+    }
+
+    /// The first check of every operation.
+    ///
+    /// # Errors
+    /// INVALID "store is released".
+    pub fn check(&self) -> Result<()> {
+        if self.is_released() {
+            return Err(Error::invalid("store is released").with_reason("released"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn slot(&self) -> &Slot {
+        &self.core.slot
+    }
+
+    /// The caller's rights, of the policies that are in force now.
+    fn rights(&self) -> arc_swap::Guard<Arc<Rights>> {
+        let rights = self.rights.load();
+        let slot = self.slot();
+        if rights.generation == slot.security.generation() {
+            return rights;
+        }
+        self.rights.store(Arc::new(slot.security.rights(&self.cx, &slot.id)));
+        self.rights.load()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("id", &self.id()).field("released", &self.is_released()).finish_non_exhaustive()
+    }
+}

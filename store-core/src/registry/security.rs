@@ -1,0 +1,76 @@
+//! The policies in force, and who is told of denials.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::Context;
+use crate::policy::{Access, Action, PolicySet};
+
+/// A denial, as an audit hook sees it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Denial<'a> {
+    /// What was asked for.
+    pub action: Action,
+    /// The store's id.
+    pub store: &'a str,
+    /// The key, or for a listing the prefix.
+    pub key: Option<&'a [u8]>,
+    /// Who asked.
+    pub context: &'a Context,
+    /// The policy that said no; `None` if none said yes.
+    pub policy: Option<Arc<str>>,
+}
+
+/// Observes denials. Called on the path of the operation: be quick.
+pub trait Audit: fmt::Debug + Send + Sync + 'static {
+    /// A denied operation, before its error goes to the caller.
+    fn denied(&self, denial: &Denial<'_>);
+}
+
+/// What a context may do on a store.
+#[derive(Debug)]
+pub(crate) struct Rights {
+    /// Of the policies that this was compiled from.
+    pub(crate) generation: u64,
+    pub(crate) access: Access,
+}
+
+/// The policies of a registry. Replacing them takes effect on handles that are out.
+#[derive(Debug)]
+pub(crate) struct Security {
+    policies: ArcSwap<PolicySet>,
+    generation: AtomicU64,
+    audit: Option<Arc<dyn Audit>>,
+}
+
+impl Security {
+    pub(crate) fn new(policies: PolicySet, audit: Option<Arc<dyn Audit>>) -> Security {
+        Security { policies: ArcSwap::from_pointee(policies), generation: AtomicU64::new(0), audit }
+    }
+
+    pub(crate) fn replace(&self, policies: PolicySet) {
+        self.policies.store(Arc::new(policies));
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn rights(&self, cx: &Context, store: &str) -> Rights {
+        // The generation first: policies replaced in between only make the next check compile again.
+        let generation = self.generation();
+        Rights { generation, access: self.policies.load().access(cx, store) }
+    }
+
+    pub(crate) fn report(&self, access: &Access, action: Action, store: &str, key: Option<&[u8]>, context: &Context) {
+        if let Some(audit) = &self.audit {
+            let policy = access.decide(action, key).policy;
+            audit.denied(&Denial { action, store, key, context, policy });
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! An open store: what handles share, and how it ends.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use event_listener::{Event, EventListener};
+
+use super::flight::Flights;
+use super::security::Security;
+use crate::config::Settings;
+use crate::{Clock, Error, Kind, Result, Store, Timer};
+
+const OPEN: u8 = 0;
+/// No operation begins any more; those in flight may end.
+const CLOSING: u8 = 1;
+/// Operations in flight are cancelled.
+const CANCELED: u8 = 2;
+
+/// One open store and what belongs to it rather than to one handle.
+pub(crate) struct Slot {
+    pub(crate) id: Arc<str>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) settings: Settings,
+    pub(crate) security: Arc<Security>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) flights: Flights,
+    /// Handles that are out and not released.
+    pub(crate) handles: AtomicUsize,
+    state: AtomicU8,
+    in_flight: AtomicUsize,
+    /// Notified when operations in flight are to give up.
+    cancel: Event,
+    /// Notified when the last operation in flight has ended while closing.
+    idle: Event,
+}
+
+impl Slot {
+    pub(crate) fn new(
+        id: Arc<str>,
+        store: Arc<dyn Store>,
+        settings: Settings,
+        security: Arc<Security>,
+        clock: Arc<dyn Clock>,
+        timer: Arc<dyn Timer>,
+    ) -> Slot {
+        Slot {
+            id,
+            store,
+            settings,
+            security,
+            clock,
+            timer,
+            flights: Flights::default(),
+            handles: AtomicUsize::new(0),
+            state: AtomicU8::new(OPEN),
+            in_flight: AtomicUsize::new(0),
+            cancel: Event::new(),
+            idle: Event::new(),
+        }
+    }
+
+    /// # Errors
+    /// UNAVAILABLE once the store is being closed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.state.load(Ordering::Acquire) == OPEN { Ok(()) } else { Err(Error::closed()) }
+    }
+
+    /// Runs an operation that waits: counted, so that closing can wait for it, and given up when closing has waited enough.
+    pub(crate) async fn run<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        let _flight = InFlight(self);
+        // After counting: a close that begins now sees this operation, or this operation sees the close.
+        if self.state.load(Ordering::SeqCst) != OPEN {
+            return Err(Error::closed());
+        }
+        let mut operation = pin!(operation);
+        let mut canceled: Option<EventListener> = None;
+        poll_fn(move |cx| {
+            if let Poll::Ready(result) = operation.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            let listener = canceled.get_or_insert_with(|| self.cancel.listen());
+            // After listening, so that no notification falls in between.
+            let told = Pin::new(listener).poll(cx).is_ready();
+            if told || self.state.load(Ordering::SeqCst) == CANCELED {
+                let error = Error::new(Kind::Canceled, "the store was closed before the operation ended");
+                return Poll::Ready(Err(error.with_outcome(crate::Outcome::Unknown)));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Ends the store: new operations are refused, those in flight get `patience`, then are cancelled; then the backend
+    /// flushes and closes, bounded by `patience` again.
+    pub(crate) async fn close(&self, patience: Duration) -> Result<()> {
+        if self.state.compare_exchange(OPEN, CLOSING, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            let _ = deadline(&*self.timer, patience, self.until_idle()).await;
+            self.state.store(CANCELED, Ordering::SeqCst);
+            self.cancel.notify(usize::MAX);
+        }
+        let ended = deadline(&*self.timer, patience, async {
+            self.store.flush().await?;
+            self.store.close().await
+        });
+        match ended.await {
+            Some(result) => result,
+            None => Err(Error::new(Kind::Timeout, "the backend did not close in time")
+                .with_outcome(crate::Outcome::Unknown)
+                .with_detail("store", &*self.id)),
+        }
+    }
+
+    async fn until_idle(&self) {
+        loop {
+            let listener = self.idle.listen();
+            if self.in_flight.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            listener.await;
+        }
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("id", &self.id).field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+struct InFlight<'a>(&'a Slot);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.state.load(Ordering::SeqCst) != OPEN {
+            self.0.idle.notify(usize::MAX);
+        }
+    }
+}
+
+/// The result of a future, or `None` if it took longer than this.
+pub(crate) async fn deadline<T>(timer: &dyn Timer, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    // Most work is done at its first poll: then no timer is made.
+    let mut sleep = None;
+    poll_fn(move |cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        let sleep = sleep.get_or_insert_with(|| timer.sleep(limit));
+        sleep.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
