@@ -162,8 +162,8 @@ impl Verdict {
     }
 
     fn depends_on_key(&self) -> bool {
-        let decided = |rules: &[Rule]| rules.iter().all(|rule| rule.tests.is_empty());
-        !self.allow.is_empty() && !(decided(&self.allow) && self.deny.is_empty())
+        let by_key = self.deny.iter().chain(&self.allow).any(|rule| !rule.tests.is_empty());
+        by_key && !self.allow.is_empty()
     }
 
     fn decide(&self, key: Option<&[u8]>) -> (bool, Option<&Arc<str>>) {
