@@ -1,0 +1,367 @@
+//! The entries of one store: every operation, synchronously and atomic per key.
+//!
+//! What is on disk after a crash is a prefix of what was written, in sled's one log. So the order of writes is all there is to
+//! crash safety: pieces of a large value and the hint of a deadline come before the record, and what the old record needed is
+//! removed after it. A record is therefore always complete and always has its hint; a hint or a piece too many is garbage that
+//! the sweeper finds. The record alone is the truth.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use sled::IVec;
+use store_core::codec::{encode_integer, integer};
+use store_core::{
+    Clock, Condition, Deadline, Entry, Error, Increment, Lifetime, Outcome, Payload, Put, Result, Time, Ttl, Version,
+    Written,
+};
+
+use crate::commit::Ticket;
+use crate::database::Database;
+use crate::error::corrupt;
+use crate::record::{Body, Head, due, hint, payload, split_hint, with_deadline};
+
+/// How many hints are looked at before the clock is.
+const GLANCE: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Space {
+    pub(crate) data: sled::Tree,
+    pub(crate) hints: sled::Tree,
+    pub(crate) chunks: sled::Tree,
+    salt: u64,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Large values that nothing refers to any more.
+    pub(crate) garbage: Mutex<Vec<u64>>,
+    /// Where the search for pieces that a crash left behind stands; `None` when it is over.
+    pub(crate) orphans: Mutex<Option<u64>>,
+    /// Last: the trees must be gone when the database ends.
+    pub(crate) db: Arc<Database>,
+}
+
+/// A result, and the ticket of the change that it stands for (0: nothing changed, nothing to wait for).
+#[derive(Debug)]
+pub(crate) struct Done<T> {
+    pub(crate) value: T,
+    pub(crate) ticket: Ticket,
+}
+
+impl<T> Done<T> {
+    const fn unchanged(value: T) -> Done<T> {
+        Done { value, ticket: 0 }
+    }
+}
+
+/// A record as it was read.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) record: IVec,
+    pub(crate) head: Head,
+}
+
+impl Space {
+    /// Opens the trees of a store and has them swept.
+    pub(crate) fn open(db: &Arc<Database>, id: &str, clock: Arc<dyn Clock>) -> Result<Arc<Space>> {
+        let space = Arc::new(Space {
+            data: db.tree(b'd', id)?,
+            hints: db.tree(b'x', id)?,
+            chunks: db.tree(b'v', id)?,
+            salt: db.salt(id),
+            clock,
+            garbage: Mutex::default(),
+            orphans: Mutex::new(Some(0)),
+            db: Arc::clone(db),
+        });
+        db.sweeper().add(&space);
+        Ok(space)
+    }
+
+    fn version(&self, counter: u64) -> Version {
+        Version::from_u64(self.db.cipher().version(counter))
+    }
+
+    pub(crate) fn lock(&self, key: &[u8]) -> MutexGuard<'_, ()> {
+        self.db.stripe(self.salt, key)
+    }
+
+    fn applied(&self) -> Ticket {
+        self.db.committer().applied()
+    }
+
+    pub(crate) fn watch(&self) {
+        self.db.watch();
+    }
+
+    /// The record of a key, expired or not.
+    pub(crate) fn find(&self, key: &[u8]) -> Result<Option<Found>> {
+        let Some(record) = self.db.read(|| self.data.get(key))? else { return Ok(None) };
+        let head = Head::read(&record).map_err(|error| with_key(error, key))?;
+        Ok(Some(Found { record, head }))
+    }
+
+    fn live(&self, key: &[u8], now: Time) -> Result<Option<Found>> {
+        Ok(self.find(key)?.filter(|found| !found.head.deadline.has_passed(now)))
+    }
+
+    /// The value of a record; `None` if its pieces are gone, because it has just been replaced.
+    pub(crate) fn value(&self, found: &Found) -> Result<Option<Payload>> {
+        match found.head.large {
+            None => Ok(Some(Payload::from(payload(&found.record)))),
+            Some(length) => self.large(found.head.counter, length),
+        }
+    }
+
+    /// The value of a record while its key is locked.
+    fn locked_value(&self, key: &[u8], found: &Found) -> Result<Payload> {
+        let missing = || with_key(corrupt("a part of a large value is missing"), key);
+        self.value(found)?.ok_or_else(missing)
+    }
+
+    /// A live record with its value, of one moment.
+    pub(crate) fn read(&self, key: &[u8]) -> Result<Option<(Found, Payload)>> {
+        for _ in 0..3 {
+            let Some(found) = self.live(key, self.clock.coarse())? else { return Ok(None) };
+            if let Some(value) = self.value(&found)? {
+                return Ok(Some((found, value)));
+            }
+        }
+        // Replaced again and again: hold it still.
+        let _still = self.lock(key);
+        let Some(found) = self.live(key, self.clock.coarse())? else { return Ok(None) };
+        let value = self.locked_value(key, &found)?;
+        Ok(Some((found, value)))
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Payload>> {
+        Ok(self.read(key)?.map(|(_, value)| value))
+    }
+
+    pub(crate) fn has(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.live(key, self.clock.coarse())?.is_some())
+    }
+
+    pub(crate) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        let Some((found, value)) = self.read(key)? else { return Ok(None) };
+        Ok(self.describe(&found.head, value))
+    }
+
+    /// An entry, unless it has expired in the meantime.
+    pub(crate) fn describe(&self, head: &Head, value: Payload) -> Option<Entry> {
+        let ttl = head.deadline.left(self.clock.coarse())?;
+        Some(Entry { value, version: self.version(head.counter), ttl })
+    }
+
+    pub(crate) fn ttl(&self, key: &[u8]) -> Result<Option<Ttl>> {
+        Ok(self.find(key)?.and_then(|found| found.head.deadline.left(self.clock.coarse())))
+    }
+
+    /// Refuses a put whose condition does not hold.
+    pub(crate) fn check(&self, key: &[u8], condition: Condition<'_>, now: Time) -> Result<Option<Found>> {
+        let live = self.live(key, now)?;
+        match (condition, &live) {
+            (Condition::Always, _) | (Condition::IfAbsent, None) | (Condition::IfPresent, Some(_)) => Ok(live),
+            (Condition::IfAbsent, Some(_)) => Err(Error::already_exists()),
+            (Condition::IfPresent | Condition::IfVersion(_), None) => Err(Error::absent()),
+            (Condition::IfVersion(version), Some(found)) => self.same_version(found, Some(version)).map(|()| live),
+        }
+    }
+
+    fn same_version(&self, found: &Found, version: Option<&Version>) -> Result<()> {
+        match version {
+            Some(version) if *version != self.version(found.head.counter) => Err(Error::version_conflict()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a value; `counter` is that under which a large one is stored already.
+    pub(crate) fn put(&self, key: &[u8], body: Body<'_>, counter: Option<u64>, put: &Put<'_>) -> Result<Done<Written>> {
+        self.db.writable()?;
+        let _alone = self.lock(key);
+        let now = self.clock.now();
+        let mut deadline = Deadline::after(now, put.lifetime);
+        if put.keep_ttl || put.condition != Condition::Always {
+            let live = self.check(key, put.condition, now)?;
+            if let Some(live) = live.filter(|_| put.keep_ttl) {
+                deadline = live.head.deadline;
+            }
+        }
+        let counter = counter.map_or_else(|| self.db.count(), Ok)?;
+        self.replace(key, Head::with(counter, deadline, body), deadline)?;
+        let ttl = deadline.left(now).unwrap_or(Ttl::Left(Duration::from_nanos(1)));
+        Ok(Done { value: Written { version: self.version(counter), ttl }, ticket: self.applied() })
+    }
+
+    /// Writes a record, its hint before it, and removes after it what only the old record needed.
+    fn replace(&self, key: &[u8], record: Vec<u8>, deadline: Deadline) -> Result<()> {
+        let due = due(deadline);
+        if let Some(due) = due {
+            self.db.write(|| self.hints.insert(hint(due, key), &[]))?;
+        }
+        let counter = Head::read(&record).map(|head| head.counter).unwrap_or_default();
+        let old = self.db.write(|| self.data.insert(key, record))?;
+        self.release(key, old, due, Some(counter))
+    }
+
+    /// Removes what an old record needed: its hint, unless it is due in the second `keep`; its pieces, unless the new record
+    /// has the same counter.
+    fn release(&self, key: &[u8], old: Option<IVec>, keep: Option<u64>, counter: Option<u64>) -> Result<()> {
+        // What cannot be read has nothing that could be removed.
+        let Some(Ok(old)) = old.map(|record| Head::read(&record)) else { return Ok(()) };
+        if let Some(second) = due(old.deadline).filter(|&second| Some(second) != keep) {
+            self.db.write(|| self.hints.remove(hint(second, key)))?;
+        }
+        if old.large.is_some() && counter != Some(old.counter) {
+            self.discard(old.counter);
+        }
+        Ok(())
+    }
+
+    /// Removes a record, then what it needed.
+    fn remove(&self, key: &[u8]) -> Result<Option<IVec>> {
+        let old = self.db.write(|| self.data.remove(key))?;
+        self.release(key, old.clone(), None, None)?;
+        Ok(old)
+    }
+
+    pub(crate) fn delete(&self, key: &[u8], if_version: Option<&Version>) -> Result<Done<bool>> {
+        self.db.writable()?;
+        let _alone = self.lock(key);
+        let now = self.clock.now();
+        if if_version.is_some() {
+            match self.live(key, now)? {
+                Some(found) => self.same_version(&found, if_version)?,
+                None => return Ok(Done::unchanged(false)),
+            }
+        }
+        let Some(old) = self.remove(key)? else { return Ok(Done::unchanged(false)) };
+        // Bytes that are not ours can at least be deleted.
+        let live = Head::read(&old).is_ok_and(|head| !head.deadline.has_passed(now));
+        Ok(Done { value: live, ticket: self.applied() })
+    }
+
+    pub(crate) fn touch(&self, key: &[u8], lifetime: Lifetime, if_version: Option<&Version>) -> Result<Done<bool>> {
+        self.db.writable()?;
+        let _alone = self.lock(key);
+        let now = self.clock.now();
+        let Some(found) = self.live(key, now)? else { return Ok(Done::unchanged(false)) };
+        self.same_version(&found, if_version)?;
+        let ticket = self.extend(key, &found, Deadline::after(now, lifetime))?;
+        Ok(Done { value: true, ticket })
+    }
+
+    fn extend(&self, key: &[u8], found: &Found, deadline: Deadline) -> Result<Ticket> {
+        if deadline == found.head.deadline {
+            return Ok(0);
+        }
+        self.replace(key, with_deadline(&found.record, deadline), deadline)?;
+        Ok(self.applied())
+    }
+
+    pub(crate) fn get_and_touch(&self, key: &[u8], lifetime: Lifetime) -> Result<Done<Option<Payload>>> {
+        self.db.writable()?;
+        let _alone = self.lock(key);
+        let now = self.clock.now();
+        let Some(found) = self.live(key, now)? else { return Ok(Done::unchanged(None)) };
+        let value = self.locked_value(key, &found)?;
+        let ticket = self.extend(key, &found, Deadline::after(now, lifetime))?;
+        Ok(Done { value: Some(value), ticket })
+    }
+
+    pub(crate) fn take(&self, key: &[u8]) -> Result<Done<Option<Payload>>> {
+        self.db.writable()?;
+        let _alone = self.lock(key);
+        let Some(found) = self.live(key, self.clock.now())? else { return Ok(Done::unchanged(None)) };
+        let value = self.locked_value(key, &found)?;
+        self.remove(key)?;
+        Ok(Done { value: Some(value), ticket: self.applied() })
+    }
+
+    pub(crate) fn increment(&self, key: &[u8], by: Increment) -> Result<Done<i64>> {
+        self.db.writable()?;
+        let _alone = self.lock(key);
+        let now = self.clock.now();
+        let (from, deadline) = match self.live(key, now)? {
+            Some(found) => {
+                let number = integer(&self.locked_value(key, &found)?);
+                let number = number.ok_or_else(|| Error::invalid("the value is not an integer"))?;
+                (number, found.head.deadline)
+            }
+            None => (by.initial, Deadline::after(now, by.lifetime)),
+        };
+        let sum = from.checked_add(by.delta).ok_or_else(|| Error::invalid("the sum does not fit 64 bits"))?;
+        let record = Head::with(self.db.count()?, deadline, Body::Inline(&encode_integer(sum)));
+        self.replace(key, record, deadline)?;
+        Ok(Done { value: sum, ticket: self.applied() })
+    }
+
+    /// Removes a key whatever it holds, for clearing: whether it was live.
+    pub(crate) fn clear_key(&self, key: &[u8]) -> Result<bool> {
+        self.delete(key, None).map(|done| done.value)
+    }
+
+    /// One step of the sweeper: whether there is more to do.
+    pub(crate) fn sweep(&self, limit: Duration) -> Result<bool> {
+        let until = Instant::now() + limit;
+        self.db.writable()?;
+        while self.collect()? || self.find_orphans()? {
+            if Instant::now() >= until {
+                return Ok(true);
+            }
+        }
+        // Only seconds that are over, so that no entry is looked at before its time.
+        let over = self.clock.now().millis_floor() / 1000;
+        let mut from = None;
+        loop {
+            let (_, next) = self.free_expired(from.take(), over, usize::MAX)?;
+            match next {
+                None => return Ok(false),
+                Some(_) if Instant::now() >= until => return Ok(true),
+                next => from = next,
+            }
+        }
+    }
+
+    /// Frees at most `max` expired entries among the next [`GLANCE`] hints up to a second: how many, and where to go on.
+    pub(crate) fn free_expired(&self, from: Option<IVec>, upto: u64, max: usize) -> Result<(usize, Option<IVec>)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let start = from.map_or(Unbounded, Excluded);
+        let end = hint(upto.saturating_add(1), &[]);
+        let hints = self.db.read(|| {
+            let range = self.hints.range::<IVec, _>((start, Excluded(IVec::from(end))));
+            range.take(GLANCE).map(|hint| hint.map(|(hint, _)| hint)).collect::<sled::Result<Vec<_>>>()
+        })?;
+        let whole = hints.len() == GLANCE;
+        let mut freed = 0;
+        for raw in &hints {
+            if freed == max {
+                return Ok((freed, None));
+            }
+            let (second, key) = split_hint(raw)?;
+            let _alone = self.lock(key);
+            let record = self.db.read(|| self.data.get(key))?;
+            let head = record.map(|record| Head::read(&record)).transpose().map_err(|error| with_key(error, key));
+            match head {
+                Ok(Some(head)) if due(head.deadline) == Some(second) => {
+                    if head.deadline.has_passed(self.clock.now()) {
+                        self.remove(key)?;
+                        freed += 1;
+                    }
+                }
+                // Stale: the entry is gone, or is due at another time and has a hint of its own. Of a record that cannot be
+                // read nobody knows when it is due, and whoever reads it hears of it.
+                Ok(_) | Err(_) => {
+                    self.db.write(|| self.hints.remove(raw))?;
+                }
+            }
+        }
+        Ok((freed, hints.into_iter().next_back().filter(|_| whole)))
+    }
+}
+
+pub(crate) fn with_key(error: Error, key: &[u8]) -> Error {
+    error.or_detail("key", || key.into())
+}
+
+/// Whether a failed write certainly did not happen.
+pub(crate) fn not_applied(error: &Error) -> bool {
+    error.outcome() == Outcome::NotApplied
+}
