@@ -204,7 +204,7 @@ fn remove(tree: &mut Spanned<DeValue<'_>>, steps: &[Step]) -> Option<Vec<Step>> 
     for step in &steps[..last] {
         value = match (step, value.get_mut()) {
             (Step::Key(key), DeValue::Table(table)) => table.get_mut(key.as_str())?,
-            (Step::Index(index), DeValue::Array(items)) => items.iter_mut().nth(*index)?,
+            (Step::Index(index), DeValue::Array(items)) => items.get_mut(*index)?,
             _ => return None,
         };
     }

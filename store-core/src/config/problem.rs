@@ -66,6 +66,7 @@ impl fmt::Display for Path {
 
 #[derive(Debug)]
 struct Problem {
+    offset: usize,
     line: Option<usize>,
     key: String,
     message: String,
@@ -85,17 +86,17 @@ impl Problems {
 
     /// A mistake at a place in the file.
     pub(crate) fn add(&mut self, span: &Range<usize>, path: &Path, message: impl Into<String>) {
-        self.push(Some(self.source.line(span.start)), path.to_string(), message.into());
+        self.push(span.start, Some(self.source.line(span.start)), path.to_string(), message.into());
     }
 
     /// A mistake of the file as a whole.
     pub(crate) fn add_global(&mut self, message: impl Into<String>) {
-        self.push(None, String::new(), message.into());
+        self.push(0, None, String::new(), message.into());
     }
 
-    fn push(&mut self, line: Option<usize>, key: String, message: String) {
+    fn push(&mut self, offset: usize, line: Option<usize>, key: String, message: String) {
         let message = message.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>();
-        self.list.push(Problem { line, key, message: message.join(" ") });
+        self.list.push(Problem { offset, line, key, message: message.join(" ") });
     }
 
     /// One INVALID error for all mistakes, in the order of the file; nothing if there are none.
@@ -103,7 +104,7 @@ impl Problems {
         if self.list.is_empty() {
             return None;
         }
-        self.list.sort_by(|a, b| (a.line, &a.key, &a.message).cmp(&(b.line, &b.key, &b.message)));
+        self.list.sort_by(|a, b| (a.line, a.offset, &a.key, &a.message).cmp(&(b.line, b.offset, &b.key, &b.message)));
         self.list.dedup_by(|a, b| (a.line, &a.key, &a.message) == (b.line, &b.key, &b.message));
         let name = &*self.source.name;
         let lines = self.list.iter().map(|problem| problem.text(name)).collect::<Vec<_>>();

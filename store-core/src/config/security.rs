@@ -18,18 +18,19 @@ pub(crate) struct Security {
     pub(crate) policies: Option<Vec<Policy>>,
 }
 
-/// A policy as the file states it.
+/// A policy as the file states it. What it must state is asked for in the table, so that all that is missing is named.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stated {
-    id: String,
-    actions: Vec<String>,
-    resources: Vec<String>,
+    id: Option<String>,
+    actions: Option<Vec<String>>,
+    resources: Option<Vec<String>>,
     keys: Option<Vec<String>>,
-    effect: Effect,
-    #[serde(default)]
-    groups: Vec<String>,
+    effect: Option<Effect>,
+    groups: Option<Vec<String>>,
 }
+
+const REQUIRED: [&str; 4] = ["id", "actions", "resources", "effect"];
 
 impl Security {
     pub(crate) fn read(value: &Spanned<DeValue<'_>>, path: &Path, problems: &mut Problems) -> Security {
@@ -71,16 +72,22 @@ fn policies<'a>(
             continue;
         };
         let input = Interpolated { value: item.clone(), unresolved: Vec::new(), sensitive: Vec::new() };
+        for name in REQUIRED.iter().filter(|name| !table.contains_key(**name)) {
+            problems.add(&item.span(), &path.key(name), "missing key");
+        }
         let collect = Collect { noun: "key", path: &path, written: item, problems };
         let stated = collect.run(&input, |tree| Stated::deserialize(ValueDeserializer::from(tree)));
-        let Some(stated) = stated else { continue };
-        if policies.iter().any(|policy| policy.id() == stated.id) {
-            let message = format!("policy {:?}: another policy has this id", stated.id);
+        let Some(Stated { id, actions, resources, keys, effect, groups }) = stated else { continue };
+        let (Some(id), Some(actions), Some(resources), Some(effect)) = (id, actions, resources, effect) else {
+            continue;
+        };
+        if policies.iter().any(|policy| policy.id() == id) {
+            let message = format!("policy {id:?}: another policy has this id");
             problems.add(&place(table, item, "id", None), &path.key("id"), message);
         }
-        let id = stated.id.clone();
-        let Stated { id: name, actions, resources, keys, effect, groups } = stated;
-        match Policy::compile(PolicySpec { id: name, actions, resources, keys, effect, groups }) {
+        let groups = groups.unwrap_or_default();
+        let spec = PolicySpec { id: id.clone(), actions, resources, keys, effect, groups };
+        match Policy::compile(spec) {
             Ok(policy) => policies.push(policy),
             Err(found) => {
                 for problem in found {
