@@ -95,12 +95,12 @@ impl<'de> Deserializer<'_, 'de> {
     }
 }
 
-/// The float equal to this integer, if it has at most so many binary digits apart from trailing zeros.
+/// The float equal to this integer, if its binary digits apart from trailing zeros are at most so many.
 #[expect(clippy::cast_precision_loss, reason = "nothing is lost: the digits were counted")]
 fn exact_float(n: i64, digits: u32) -> Option<f64> {
     let magnitude = n.unsigned_abs();
-    let used = u64::BITS - magnitude.leading_zeros() - magnitude.trailing_zeros().min(63);
-    if magnitude == 0 || used <= digits { Some(n as f64) } else { None }
+    let odd = magnitude >> magnitude.trailing_zeros().min(63);
+    if u64::BITS - odd.leading_zeros() <= digits { Some(n as f64) } else { None }
 }
 
 #[cold]
@@ -205,10 +205,13 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_, 'de> {
             Token::Str(name) => visitor.visit_enum(Variant { decoder: None, name }),
             Token::Map(1) => {
                 self.0.enter()?;
+                let start = self.0.position();
                 let Token::Str(name) = self.0.token()? else {
                     return Err(Fault::new("expected a map with the name of a variant as its key"));
                 };
-                let value = visitor.visit_enum(Variant { decoder: Some(&mut *self.0), name })?;
+                let key = self.0.between(start, self.0.position());
+                let content = Variant { decoder: Some(&mut *self.0), name };
+                let value = visitor.visit_enum(content).map_err(|fault| fault.at_key(key))?;
                 self.0.leave();
                 Ok(value)
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::integer::{IntegerBuf, encode_integer, encode_unsigned};
 use super::{Limits, too_deep, too_large};
-use crate::{Error, Result};
+use crate::Result;
 
 pub(super) const NIL: u8 = 0xc0;
 
@@ -233,10 +233,7 @@ fn wide(count: usize, m16: u8, m32: u8) -> Result<IntegerBuf> {
     }
     match u32::try_from(count) {
         Ok(count) => Ok(IntegerBuf::new(m32, count.to_be_bytes())),
-        Err(_) => {
-            Err(Error::invalid("a string or table of 2^32 or more")
-                .with_detail("limit", Limits::default().max_value_size))
-        }
+        Err(_) => Err(too_large(u32::MAX as usize)),
     }
 }
 

@@ -181,7 +181,13 @@ impl de::Error for Fault {
 
     #[cold]
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Fault {
-        Fault::new(format!("expected {expected}, found {} that is not", kind(found)))
+        let why = match found {
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => " out of its range",
+            // Bytes are only ever offered where UTF-8 was wanted, and say so themselves.
+            Unexpected::Bytes(_) => "",
+            _ => " that is none",
+        };
+        Fault::new(format!("expected {expected}, found {}{why}", kind(found)))
     }
 
     #[cold]

@@ -21,15 +21,15 @@ struct Compound<'e, 'a> {
     encoder: &'e mut Encoder<'a>,
     open: Open,
     count: usize,
-    /// Where the last key begins and ends.
-    key: (usize, usize),
+    /// Where the key begins and ends whose value is to come.
+    key: Option<(usize, usize)>,
     variant: Option<(Open, &'static str)>,
 }
 
 impl<'e, 'a> Serializer<'e, 'a> {
     fn begin(self, map: bool, expected: Option<usize>) -> Result<Compound<'e, 'a>, Fault> {
         let open = begin(self.0, map, expected.unwrap_or(0))?;
-        Ok(Compound { encoder: self.0, open, count: 0, key: (0, 0), variant: None })
+        Ok(Compound { encoder: self.0, open, count: 0, key: None, variant: None })
     }
 
     fn begin_variant(self, name: &'static str, map: bool, expected: usize) -> Result<Compound<'e, 'a>, Fault> {
@@ -249,6 +249,12 @@ fn wide() -> Fault {
     Fault::new("an integer outside of 64 bits")
 }
 
+/// A faulty implementation of `Serialize` must not produce bytes that nobody can read.
+#[cold]
+fn unpaired() -> Fault {
+    Fault::new("keys and values of a map do not alternate")
+}
+
 impl ser::SerializeSeq for Compound<'_, '_> {
     type Ok = ();
     type Error = Fault;
@@ -308,20 +314,22 @@ impl ser::SerializeMap for Compound<'_, '_> {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Fault> {
         let start = self.encoder.position();
         key.serialize(Serializer(self.encoder))?;
-        self.key = (start, self.encoder.position());
+        if self.key.replace((start, self.encoder.position())).is_some() {
+            return Err(unpaired());
+        }
         if may_be_key(self.encoder.written(start)) { Ok(()) } else { Err(Fault::new(BAD_KEY)) }
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
+        let (start, end) = self.key.take().ok_or_else(unpaired)?;
         self.count += 1;
-        value.serialize(Serializer(self.encoder)).map_err(|fault| {
-            let (start, end) = self.key;
-            fault.at_key(self.encoder.written(start).get(..end - start).unwrap_or_default())
-        })
+        value
+            .serialize(Serializer(self.encoder))
+            .map_err(|fault| fault.at_key(self.encoder.written(start).get(..end - start).unwrap_or_default()))
     }
 
     fn end(self) -> Result<(), Fault> {
-        self.close()
+        if self.key.is_some() { Err(unpaired()) } else { self.close() }
     }
 }
 
