@@ -1,1 +1,21 @@
-//! The Lua module of the store.
+//! The Lua module of the store: `require("store")`, the `errors` library, and values stored exactly.
+
+mod args;
+mod context;
+mod coroutines;
+mod errors;
+mod handle;
+mod install;
+mod module;
+mod ops;
+mod reply;
+mod shim;
+mod value;
+mod wait;
+
+pub use context::{WithContext, enter_context, with_context};
+pub use install::{Options, install, install_with};
+
+// The versions that this crate's interface speaks of.
+pub use mlua;
+pub use store_core;

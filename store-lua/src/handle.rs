@@ -1,0 +1,57 @@
+//! What `store.get` hands out (rule H1).
+
+use mlua::userdata::UserDataRef;
+use mlua::{Either, IntoLua, MetaMethod, Table, UserData, UserDataFields, UserDataMethods, UserDataRegistry, Value};
+use store_core::Handle;
+
+use crate::shim::{Stop, type_name};
+
+/// A handle as Lua holds it: released when it is collected, at the latest.
+#[derive(Debug)]
+pub(crate) struct LuaHandle(pub(crate) Handle);
+
+impl Drop for LuaHandle {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+/// The methods of handles, one table for a VM.
+pub(crate) struct Methods(pub(crate) Table);
+
+impl UserData for LuaHandle {
+    fn register(registry: &mut UserDataRegistry<Self>) {
+        registry.add_meta_field(MetaMethod::Type, "store.Store");
+        // A plain table, so that looking a method up never enters Rust.
+        registry.add_meta_field_with(MetaMethod::Index, |lua| {
+            let methods = lua.app_data_ref::<Methods>().map(|methods| methods.0.clone());
+            Ok(methods.map_or(Value::Nil, Value::Table))
+        });
+        registry.add_meta_method(MetaMethod::ToString, |_, this, ()| {
+            Ok(if this.0.is_released() { "store.Store{released}" } else { "store.Store{}" })
+        });
+        // By name, since some Lua versions do not know it.
+        registry.add_meta_method("__close", |_, this, _: Value| {
+            this.0.release();
+            Ok(())
+        });
+    }
+}
+
+/// The first argument of a method: a handle, or what a mistaken caller passed.
+pub(crate) type Receiver = Either<UserDataRef<LuaHandle>, Value>;
+
+/// The handle, or the mistake to raise.
+pub(crate) fn receive<'a>(receiver: &'a Receiver, method: &str) -> Result<&'a Handle, Stop> {
+    match receiver {
+        Either::Left(handle) => Ok(&handle.0),
+        Either::Right(other) => {
+            Err(Stop::Raise(format!("calling '{method}' on bad self (store.Store expected, got {})", type_name(other))))
+        }
+    }
+}
+
+/// A new handle for a script.
+pub(crate) fn give(lua: &mlua::Lua, handle: Handle) -> mlua::Result<Value> {
+    LuaHandle(handle).into_lua(lua)
+}

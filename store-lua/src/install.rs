@@ -1,0 +1,191 @@
+//! Putting the module into a VM.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+use mlua::{Function, Lua, Table, Value};
+use store_core::{Context, Registry};
+
+use crate::args::bytes;
+use crate::handle::{Methods, give};
+use crate::module::{Blocker, Module};
+use crate::ops::{Done, Ended, conclude, methods};
+use crate::reply::Reply;
+use crate::shim::{self, bad_argument, results};
+use crate::value::ArrayMark;
+use crate::wait::{OwnedSite, Wait, waiter};
+
+/// How the module behaves in a VM.
+#[derive(Clone)]
+pub struct Options {
+    context: Context,
+    blocker: Option<Blocker>,
+    coroutines: bool,
+    globals: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { context: Context::none(), blocker: None, coroutines: true, globals: true }
+    }
+}
+
+impl Options {
+    /// No actor, no scope, no blocking.
+    #[must_use]
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    /// Whom scripts act as, outside of [`with_context`](crate::with_context).
+    #[must_use]
+    pub fn context(mut self, context: Context) -> Options {
+        self.context = context;
+        self
+    }
+
+    /// Blocks the thread where an operation has to wait and the caller cannot yield, instead of giving UNAVAILABLE
+    /// (`would_block`). `block_on` must drive the future to its end on the calling thread.
+    #[must_use]
+    pub fn blocking(mut self, block_on: impl Fn(Pin<&mut dyn Future<Output = ()>>) + Send + Sync + 'static) -> Options {
+        self.blocker = Some(Arc::new(block_on));
+        self
+    }
+
+    /// Whether `coroutine.resume` and `coroutine.wrap` are replaced by ones that pass waiting on to the host (yes, unless told
+    /// otherwise). Without that, an operation that waits inside of a coroutine made by a script shows up in its `resume`.
+    #[must_use]
+    pub fn coroutines(mut self, replace: bool) -> Options {
+        self.coroutines = replace;
+        self
+    }
+
+    /// Whether `errors` becomes a global (yes, unless told otherwise). It is `require("store").errors` in any case.
+    #[must_use]
+    pub fn globals(mut self, define: bool) -> Options {
+        self.globals = define;
+        self
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("context", &self.context)
+            .field("blocking", &self.blocker.is_some())
+            .field("coroutines", &self.coroutines)
+            .field("globals", &self.globals)
+            .finish()
+    }
+}
+
+/// Makes `require("store")` give the stores of a registry, and defines the global `errors`.
+///
+/// # Errors
+/// Of the VM: out of memory, or without a standard library that is needed (`coroutine`, `require`).
+pub fn install(lua: &Lua, registry: Registry) -> mlua::Result<()> {
+    install_with(lua, registry, Options::default())
+}
+
+/// [`install`] with options.
+///
+/// # Errors
+/// As [`install`].
+pub fn install_with(lua: &Lua, registry: Registry, options: Options) -> mlua::Result<()> {
+    let (coroutines, globals) = (options.coroutines, options.globals);
+    let store = create(lua, registry, options, coroutines)?;
+    if globals {
+        lua.globals().raw_set("errors", store.get::<Value>("errors")?)?;
+    }
+    lua.register_module("store", store)
+}
+
+/// The module, without installing it anywhere.
+pub(crate) fn create(lua: &Lua, registry: Registry, options: Options, coroutines: bool) -> mlua::Result<Table> {
+    let mark = ArrayMark::new(lua)?;
+    let errors = crate::errors::create(lua, &mark)?;
+    // Shared by functions of one VM, which stay on its thread unless the feature `send` says otherwise.
+    #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
+    let module = Arc::new(Module {
+        registry,
+        context: options.context,
+        blocker: options.blocker,
+        mark,
+        no_executor: idle_waker(lua)?,
+    });
+    let can_yield = crate::coroutines::can_yield(lua, coroutines)?;
+    let wait = waiter(lua, &module, &can_yield)?;
+
+    let handle_methods = shim::functions(lua, &methods(lua, &module)?, &wait)?;
+    let each: Function = lua.load(include_str!("each.lua")).set_name("=[store]").call((
+        handle_methods.raw_get::<Value>("list")?,
+        lua.globals().raw_get::<Value>("error")?,
+        lua.globals().raw_get::<Value>("next")?,
+        lua.globals().raw_get::<Value>("type")?,
+    ))?;
+    handle_methods.raw_set("each", each)?;
+    lua.set_app_data(Methods(handle_methods));
+
+    let get = {
+        let module = Arc::clone(&module);
+        lua.create_function(move |lua, id: Value| conclude(lua, get(lua, &module, &id)))?
+    };
+    let array = {
+        let module = Arc::clone(&module);
+        lua.create_function(move |lua, table: Value| {
+            let marked = match &table {
+                Value::Table(array) => module.mark.put_on(array).map(|()| table.clone()).map_err(Into::into),
+                other => Err(bad_argument(1, "array", "table", other)),
+            };
+            results(lua, marked)
+        })?
+    };
+    let store = shim::functions(lua, &[("get", "id", get), ("array", "table", array)], &wait)?;
+    let with: Function = lua.load(include_str!("with.lua")).set_name("=[store]").call((
+        store.raw_get::<Value>("get")?,
+        lua.globals().raw_get::<Value>("pcall")?,
+        lua.globals().raw_get::<Value>("error")?,
+    ))?;
+    store.raw_set("with", with)?;
+    store.raw_set("null", Value::NULL)?;
+    store.raw_set("errors", errors)?;
+    shim::read_only(lua, "store", store)
+}
+
+/// `store.get(id)`
+fn get(lua: &Lua, module: &Arc<Module>, id: &Value) -> Ended {
+    let id = bytes("get", 1, id)?;
+    let Ok(id) = std::str::from_utf8(id.as_ref()) else {
+        return Err(store_core::Error::invalid("the store id is not UTF-8")
+            .with_detail("operation", "store.get")
+            .into());
+    };
+    let context = module.with_context(Clone::clone);
+    if let Some(handle) = module.registry.try_get_as(id, &context) {
+        return Ok(Done::Value(give(lua, handle?)?));
+    }
+    let (registry, id) = (module.registry.clone(), id.to_owned());
+    let operation = Box::pin(async move { Ok(Reply::Handle(registry.get_as(&id, &context).await?)) });
+    let site = OwnedSite { handle: None, operation: "store.get", key: Vec::new() };
+    // Opening is harmless to give up, and a store in memory opens at once.
+    Ok(Done::Wait(Wait { operation, site, try_anyway: true }))
+}
+
+/// The waker with which mlua polls where nobody drives the script.
+fn idle_waker(lua: &Lua) -> mlua::Result<Waker> {
+    let seen: Arc<Mutex<Option<Waker>>> = Arc::default();
+    let see = Arc::clone(&seen);
+    let probe = lua.create_async_function(move |_, ()| {
+        let see = Arc::clone(&see);
+        poll_fn(move |cx| {
+            *see.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+            Poll::Ready(Ok(()))
+        })
+    })?;
+    probe.call::<()>(())?;
+    let waker = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Ok(waker.unwrap_or_else(|| Waker::noop().clone()))
+}

@@ -1,0 +1,68 @@
+//! What the functions of one VM share.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Waker;
+
+use store_core::{Context, Handle, Registry};
+
+use crate::context::with_current;
+use crate::value::ArrayMark;
+
+/// Drives a future to its end on the calling thread: a runtime's `block_on`.
+pub(crate) type Blocker = Arc<dyn Fn(Pin<&mut dyn Future<Output = ()>>) + Send + Sync>;
+
+/// What the functions of one VM share.
+pub(crate) struct Module {
+    pub(crate) registry: Registry,
+    /// Whom scripts act as outside of any scope.
+    pub(crate) context: Context,
+    pub(crate) blocker: Option<Blocker>,
+    pub(crate) mark: ArrayMark,
+    /// The waker that mlua polls with when there is no executor: who waits with it waits forever.
+    pub(crate) no_executor: Waker,
+}
+
+impl Module {
+    pub(crate) fn with_context<T>(&self, use_it: impl FnOnce(&Context) -> T) -> T {
+        with_current(&self.context, use_it)
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module").field("registry", &self.registry).finish_non_exhaustive()
+    }
+}
+
+/// A handle as the present caller sees it.
+pub(crate) enum Current<'a> {
+    Own(&'a Handle),
+    /// Another caller than the one who acquired it: judged as himself.
+    Other(Handle),
+}
+
+impl<'a> Current<'a> {
+    pub(crate) fn new(module: &Module, handle: &'a Handle) -> Current<'a> {
+        module.with_context(|context| {
+            if handle.context().is(context) {
+                Current::Own(handle)
+            } else {
+                Current::Other(handle.with_context(context))
+            }
+        })
+    }
+}
+
+impl std::ops::Deref for Current<'_> {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        match self {
+            Current::Own(handle) => handle,
+            Current::Other(handle) => handle,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The Lua side of every function: a few lines of Lua around a synchronous Rust function.
+//!
+//! Rust functions give three results. The third says what they are: `nil`, the first two go to the caller; `false`, the second is a
+//! message to raise where the caller is, as a string with a position, as Lua programmers expect of a programming mistake; anything
+//! else, the first stands for an operation that has to wait. So a call that need not wait makes no future and no coroutine switch.
+
+use mlua::{Function, IntoLua, Lua, Table, Value};
+use store_core::Error;
+
+use crate::errors::ErrorObject;
+
+/// What a Rust function gives to its Lua side.
+pub(crate) type Results = (Value, Value, Value);
+
+/// How a function ends, unless with a value.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// A programming mistake: raised where the caller is.
+    Raise(String),
+    /// Returned as `nil, err`.
+    Fail(Error),
+    /// The VM itself is in trouble (memory): raised as it is.
+    Vm(mlua::Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Fail(error)
+    }
+}
+
+impl From<mlua::Error> for Stop {
+    fn from(error: mlua::Error) -> Stop {
+        Stop::Vm(error)
+    }
+}
+
+impl From<crate::value::Fault> for Stop {
+    fn from(fault: crate::value::Fault) -> Stop {
+        match fault {
+            crate::value::Fault::Value(error) => Stop::Fail(error),
+            crate::value::Fault::Vm(error) => Stop::Vm(error),
+        }
+    }
+}
+
+/// The results of a function that ended.
+pub(crate) fn results(lua: &Lua, ended: Result<Value, Stop>) -> mlua::Result<Results> {
+    match ended {
+        Ok(value) => Ok((value, Value::Nil, Value::Nil)),
+        Err(Stop::Fail(error)) => Ok((Value::Nil, ErrorObject::from(error).into_lua(lua)?, Value::Nil)),
+        Err(Stop::Raise(message)) => Ok((Value::Nil, message.into_lua(lua)?, Value::Boolean(false))),
+        Err(Stop::Vm(error)) => Err(error),
+    }
+}
+
+/// `bad argument #1 to 'get' (string expected, got table)`
+#[cold]
+pub(crate) fn bad_argument(position: usize, function: &str, expected: &str, got: &Value) -> Stop {
+    Stop::Raise(format!("bad argument #{position} to '{function}' ({expected} expected, got {})", type_name(got)))
+}
+
+/// The name of a value's type, as scripts know it.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Nil => "nil",
+        Value::Integer(_) | Value::Number(_) => "number",
+        Value::LightUserData(_) | Value::Error(_) => "userdata",
+        other => other.type_name(),
+    }
+}
+
+/// A table of functions, each the Lua side of one Rust function: (name, parameters, function).
+///
+/// `wait` finishes what has to wait; it gets the first result.
+pub(crate) fn functions(lua: &Lua, functions: &[(&str, &str, Function)], wait: &Value) -> mlua::Result<Table> {
+    let raw = lua.create_table_with_capacity(0, functions.len())?;
+    let mut source = String::from("local raw, wait, error = ...\nlocal M = {}\n");
+    for (name, parameters, function) in functions {
+        raw.raw_set(*name, function)?;
+        source.push_str(&format!(
+            "do local raw = raw.{name}\n\
+             M.{name} = function({parameters})\n\
+             local value, err, state = raw({parameters})\n\
+             if state == nil then return value, err end\n\
+             if state then return wait(value) end\n\
+             error(err, 2)\n\
+             end end\n"
+        ));
+    }
+    source.push_str("return M");
+    let error: Value = lua.globals().raw_get("error")?;
+    lua.load(source).set_name("=[store]").set_mode(mlua::chunk::ChunkMode::Text).call((raw, wait, error))
+}
+
+/// A read-only view of a table: a table that looks its fields up there and refuses new ones.
+pub(crate) fn read_only(lua: &Lua, name: &str, fields: Table) -> mlua::Result<Table> {
+    let view = lua.create_table()?;
+    let metatable = lua.create_table()?;
+    let next: Value = lua.globals().raw_get("next")?;
+    let shown = fields.clone();
+    metatable
+        .raw_set("__pairs", lua.create_function(move |_, _: Value| Ok((next.clone(), shown.clone(), Value::Nil)))?)?;
+    metatable.raw_set("__index", fields)?;
+    let error: Value = lua.globals().raw_get("error")?;
+    let refuse: Function = lua
+        .load("local name, error = ...\nreturn function() error(name .. ' is read-only', 2) end")
+        .set_name("=[store]")
+        .call((name, error))?;
+    metatable.raw_set("__newindex", refuse)?;
+    metatable.raw_set("__metatable", false)?;
+    metatable.raw_set("__name", name)?;
+    view.set_metatable(Some(metatable))?;
+    Ok(view)
+}

@@ -1,0 +1,16 @@
+-- `store.with(id, work, ...)`: a handle that is released whatever happens, for a Lua without `<close>`.
+local get, pcall, error = ...
+return function(id, work, ...)
+  local handle, err = get(id)
+  if handle == nil then
+    return nil, err
+  end
+  local function finish(ok, ...)
+    handle:release()
+    if not ok then
+      error((...), 0)
+    end
+    return ...
+  end
+  return finish(pcall(work, handle, ...))
+end
