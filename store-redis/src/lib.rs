@@ -1,1 +1,45 @@
-//! The Redis and Valkey backend of the store.
+//! The Redis and Valkey backend of the store: one server over TCP or a Unix socket.
+//!
+//! [`RedisBackend`] is what configurations select as `redis`; [`RedisStore`] is one store, for use without a registry.
+//!
+//! ```no_run
+//! use store_core::{Expiry, Handle};
+//! use store_redis::{RedisOptions, RedisStore};
+//! use std::sync::Arc;
+//!
+//! # async fn example() -> store_core::Result<()> {
+//! let options = RedisOptions::new("redis://127.0.0.1:6379");
+//! let cache = Handle::new(Arc::new(RedisStore::open("app:cache", &options)?));
+//! cache.set("greeting", "hello", Expiry::seconds(60)).await?;
+//! assert_eq!(cache.get::<String>("greeting").await?.as_deref(), Some("hello"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it is built
+//! - `config`, `target`: options and URLs.
+//! - `keys`, `envelope`, `scripts`: what lies in Redis, and what works on it there.
+//! - `connect`, `link`, `supervisor`, `executor`: one connection that comes back, on whatever runtime there is.
+//! - `deadlines`, `pool`: one deadline around everything that a call waits for; what may be sent again, and what not.
+//! - `store`, `counter`, `batch`, `listing`: the operations.
+//! - `error`: what the server and the network say, in the contract's words.
+
+mod batch;
+mod config;
+mod connect;
+mod counter;
+mod deadlines;
+mod envelope;
+mod error;
+mod executor;
+mod keys;
+mod link;
+mod listing;
+mod pool;
+mod scripts;
+mod store;
+mod supervisor;
+mod target;
+
+pub use config::{RedisBackend, RedisOptions};
+pub use store::RedisStore;

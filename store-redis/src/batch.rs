@@ -1,0 +1,207 @@
+//! Batches: one round trip for each connection, in pieces of bounded size.
+
+use redis::{Cmd, Pipeline, Value};
+use store_core::{BatchWrite, Error, Key, Outcome, Payload, Result};
+
+use crate::RedisStore;
+use crate::envelope::{self, HEADER, Stored};
+use crate::error::{self, bad_reply};
+use crate::link::Failure;
+use crate::pool::Lane;
+use crate::store::opened;
+
+/// A piece of a batch is closed when it holds this many bytes.
+const PIECE: usize = 8 << 20;
+/// Most commands in a piece.
+const COMMANDS: usize = 1000;
+
+/// Commands that go to one connection together, and which items of the batch they are.
+struct Piece {
+    connection: usize,
+    commands: Pipeline,
+    items: Vec<usize>,
+    bytes: usize,
+}
+
+impl RedisStore {
+    /// Sorts commands by connection, in their order.
+    fn pieces(&self, commands: impl Iterator<Item = (usize, usize, Cmd)>) -> Vec<Piece> {
+        let mut open: Vec<Option<Piece>> = (0..self.pool.size()).map(|_| None).collect();
+        let mut full = Vec::new();
+        for (item, (connection, bytes, command)) in commands.enumerate() {
+            let piece = open[connection].get_or_insert_with(|| Piece {
+                connection,
+                commands: Pipeline::new(),
+                items: Vec::new(),
+                bytes: 0,
+            });
+            piece.commands.add_command(command);
+            piece.items.push(item);
+            piece.bytes += bytes;
+            if piece.bytes >= PIECE || piece.items.len() >= COMMANDS {
+                full.extend(open[connection].take());
+            }
+        }
+        full.extend(open.into_iter().flatten());
+        full
+    }
+
+    pub(crate) async fn read_batch(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Payload>>> {
+        // Not MGET, which answers "absent" for what is not a string.
+        let commands = keys.iter().map(|&key| {
+            let full = self.keys.of(key);
+            (self.pool.number(key), full.len(), RedisStore::command("GET", full))
+        });
+        let mut found = vec![None; keys.len()];
+        for piece in self.pieces(commands) {
+            let lane = self.pool.numbered_lane(piece.connection);
+            for (item, value) in piece.items.iter().zip(read_piece(lane, &piece).await?) {
+                found[*item] = match value {
+                    Value::ServerError(refusal) => return Err(error::reply(&refusal).error),
+                    value => opened(value)?.map(|(payload, _)| payload),
+                };
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn delete_batch(&self, keys: &[Key<'_>]) -> Result<Vec<bool>> {
+        let commands = keys.iter().map(|&key| {
+            let full = self.keys.of(key);
+            (self.pool.number(key), full.len(), RedisStore::command("DEL", full))
+        });
+        let mut deleted = vec![false; keys.len()];
+        let mut report = Report::default();
+        for piece in self.pieces(commands) {
+            let lane = self.pool.numbered_lane(piece.connection);
+            match lane.batch(&piece.commands).await {
+                Ok(answers) if answers.len() == piece.items.len() => {
+                    for (&item, answer) in piece.items.iter().zip(&answers) {
+                        match answer {
+                            Value::Int(count) => deleted[item] = *count > 0,
+                            Value::ServerError(refusal) => report.refused(item, error::reply(refusal).error),
+                            _ => report.unknown(item, bad_reply()),
+                        }
+                    }
+                }
+                result => report.failed(lane, &piece, result),
+            }
+        }
+        report.into_result().map(|()| deleted)
+    }
+
+    pub(crate) async fn write_batch(&self, items: &[BatchWrite<'_>]) -> Result<()> {
+        let versions: Vec<u64> = items.iter().map(|_| self.new_version()).collect();
+        let commands = items.iter().zip(&versions).map(|(item, &version)| {
+            let (full, stored) = (self.keys.of(item.key), Stored::new(version, item.value));
+            let command = RedisStore::set_command(full, stored, item.lifetime);
+            (self.pool.number(item.key), full.len() + stored.len(), command)
+        });
+        let mut report = Report::default();
+        for piece in self.pieces(commands) {
+            let lane = self.pool.numbered_lane(piece.connection);
+            match lane.batch(&piece.commands).await {
+                Ok(answers) if answers.len() == piece.items.len() => {
+                    for (&item, answer) in piece.items.iter().zip(&answers) {
+                        match answer {
+                            Value::Okay => {}
+                            Value::ServerError(refusal) => report.refused(item, error::reply(refusal).error),
+                            _ => report.unknown(item, bad_reply()),
+                        }
+                    }
+                }
+                Err(Failure::Lost(lost)) => {
+                    let there = self.written(lane, &piece, items, &versions).await;
+                    for (&item, there) in piece.items.iter().zip(there) {
+                        if !there {
+                            report.unknown(item, lost.clone());
+                        }
+                    }
+                }
+                result => report.failed(lane, &piece, result),
+            }
+        }
+        report.into_result()
+    }
+
+    /// After a lost answer: which items of a piece are known to have been written, by their versions.
+    async fn written(&self, lane: Lane<'_>, piece: &Piece, items: &[BatchWrite<'_>], versions: &[u64]) -> Vec<bool> {
+        let mut looks = Pipeline::new();
+        for &item in &piece.items {
+            looks.cmd("GETRANGE").arg(self.keys.of(items[item].key)).arg(0).arg(HEADER - 1);
+        }
+        let looks = Piece { connection: piece.connection, commands: looks, items: piece.items.clone(), bytes: 0 };
+        let Ok(found) = read_piece(lane, &looks).await else { return vec![false; piece.items.len()] };
+        let version = |value: &Value| match value {
+            Value::BulkString(header) => envelope::version(header).ok().and_then(|version| version.as_u64()),
+            _ => None,
+        };
+        let found: Vec<Option<u64>> = found.iter().map(version).collect();
+        let mut there = Vec::with_capacity(piece.items.len());
+        for (place, &item) in piece.items.iter().enumerate() {
+            // A connection executes in order: what a later item of this batch has overwritten was written before.
+            let mut same = (place..piece.items.len()).filter(|&at| items[piece.items[at]].key == items[item].key);
+            there.push(same.any(|at| found[place].is_some() && found[place] == Some(versions[piece.items[at]])));
+        }
+        there
+    }
+}
+
+/// Sends commands that only read; again if the connection is lost.
+async fn read_piece(lane: Lane<'_>, piece: &Piece) -> Result<Vec<Value>> {
+    loop {
+        match lane.batch(&piece.commands).await {
+            Ok(answers) if answers.len() == piece.items.len() => return Ok(answers),
+            Ok(_) => return Err(bad_reply()),
+            Err(Failure::Lost(_)) if !lane.is_over() => {}
+            Err(failure) => return Err(lane.of_read(failure)),
+        }
+    }
+}
+
+/// What went wrong with which items.
+#[derive(Default)]
+struct Report {
+    error: Option<Error>,
+    not_applied: Vec<usize>,
+    unknown: Vec<usize>,
+}
+
+impl Report {
+    fn refused(&mut self, item: usize, error: Error) {
+        self.not_applied.push(item);
+        self.error.get_or_insert(error);
+    }
+
+    fn unknown(&mut self, item: usize, error: Error) {
+        self.unknown.push(item);
+        self.error.get_or_insert(error);
+    }
+
+    /// A whole piece failed.
+    fn failed(&mut self, lane: Lane<'_>, piece: &Piece, result: Result<Vec<Value>, Failure>) {
+        let error = match result {
+            Ok(_) => bad_reply(),
+            Err(failure) => lane.of_write(failure),
+        };
+        for &item in &piece.items {
+            match error.outcome() {
+                Outcome::NotApplied => self.refused(item, error.clone()),
+                _ => self.unknown(item, error.clone()),
+            }
+        }
+    }
+
+    fn into_result(mut self) -> Result<()> {
+        let Some(error) = self.error else { return Ok(()) };
+        let numbers = |items: &mut Vec<usize>| {
+            items.sort_unstable();
+            store_core::Value::Array(items.iter().map(|&item| store_core::Value::from(item)).collect())
+        };
+        let outcome = if self.unknown.is_empty() { Outcome::NotApplied } else { Outcome::Unknown };
+        Err(error
+            .with_outcome(outcome)
+            .with_detail("not_applied", numbers(&mut self.not_applied))
+            .with_detail("unknown", numbers(&mut self.unknown)))
+    }
+}

@@ -1,0 +1,188 @@
+//! The backend and its options.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde::Deserialize;
+use store_core::config::{HumanDuration, Secret};
+use store_core::{Backend, Error, OpenContext, Result, Store, async_trait};
+
+use crate::RedisStore;
+use crate::deadlines::Deadlines;
+use crate::executor::OwnRuntime;
+use crate::target::Target;
+
+/// The most connections of one store.
+const MAX_CONNECTIONS: usize = 64;
+
+/// Options of a Redis store. `Debug` shows no user name and no password.
+///
+/// ```
+/// use store_redis::RedisOptions;
+/// let mut options = RedisOptions::new("redis://127.0.0.1:6379/0");
+/// options.prefix = "my-service".to_owned();
+/// ```
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RedisOptions {
+    /// `redis://[user][:password@]host[:port][/database]`; `valkey://` is the same; `redis+unix:///path/to/socket[?db=N]`.
+    pub url: Secret,
+    /// What the Redis keys begin with, before a slash and the store's id. Default: `store`.
+    #[serde(default = "default_prefix")]
+    pub prefix: String,
+    /// Overrides the user name in the URL.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Overrides the password in the URL.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// How long a call waits for everything it needs: connection, queue, answer. Default: 1 s.
+    #[serde(default = "default_timeout")]
+    pub timeout: HumanDuration,
+    /// How long one attempt to connect may take. Default: 1 s.
+    #[serde(default = "default_timeout")]
+    pub connect_timeout: HumanDuration,
+    /// How long a page of a listing, or one step of a scan or clear, may take in all. Default: 30 s.
+    #[serde(default = "default_scan_timeout")]
+    pub scan_timeout: HumanDuration,
+    /// How many connections; keys are spread over them by hash. Default: 1, which serves hundreds of thousands of calls
+    /// per second. More help where large values would make small ones wait.
+    #[serde(default = "default_connections")]
+    pub connections: usize,
+    /// Whether opening the store connects, and fails if that fails. Default: false: the first call connects.
+    #[serde(default)]
+    pub eager: bool,
+}
+
+fn default_prefix() -> String {
+    "store".to_owned()
+}
+
+const fn default_timeout() -> HumanDuration {
+    HumanDuration(Duration::from_secs(1))
+}
+
+const fn default_scan_timeout() -> HumanDuration {
+    HumanDuration(Duration::from_secs(30))
+}
+
+const fn default_connections() -> usize {
+    1
+}
+
+impl RedisOptions {
+    /// The defaults, with this URL.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> RedisOptions {
+        RedisOptions {
+            url: Secret::new(url),
+            prefix: default_prefix(),
+            username: None,
+            password: None,
+            timeout: default_timeout(),
+            connect_timeout: default_timeout(),
+            scan_timeout: default_scan_timeout(),
+            connections: default_connections(),
+            eager: false,
+        }
+    }
+
+    /// Looks for mistakes, without touching the network.
+    ///
+    /// # Errors
+    /// INVALID; `details.key` names the option.
+    pub fn check(&self) -> Result<()> {
+        self.target().map(drop)
+    }
+
+    /// The server, after checking everything.
+    pub(crate) fn target(&self) -> Result<Target> {
+        let wrong =
+            |key: &'static str, why: String| Err(Error::invalid(format!("{key} {why}")).with_detail("key", key));
+        let mut target = Target::parse(self.url.expose())?;
+        if let Some(username) = &self.username {
+            target.username = Some(username.clone());
+        }
+        if let Some(password) = &self.password {
+            target.password = Some(password.expose().to_owned());
+        }
+        for (key, value) in
+            [("timeout", self.timeout), ("connect_timeout", self.connect_timeout), ("scan_timeout", self.scan_timeout)]
+        {
+            if value.0.is_zero() || value.0 > Duration::from_secs(3600) {
+                return wrong(key, "must be more than 0 and at most 1h".to_owned());
+            }
+        }
+        if !(1..=MAX_CONNECTIONS).contains(&self.connections) {
+            return wrong("connections", format!("must be 1 to {MAX_CONNECTIONS}"));
+        }
+        if self.prefix.len() > 256 {
+            return wrong("prefix", "must be at most 256 bytes long".to_owned());
+        }
+        Ok(target)
+    }
+}
+
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = Target::parse(self.url.expose()).map_or_else(|_| "?".to_owned(), |target| target.to_string());
+        f.debug_struct("RedisOptions")
+            .field("server", &place)
+            .field("prefix", &self.prefix)
+            .field("timeout", &self.timeout.0)
+            .field("connect_timeout", &self.connect_timeout.0)
+            .field("scan_timeout", &self.scan_timeout.0)
+            .field("connections", &self.connections)
+            .field("eager", &self.eager)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The backend `redis` of configurations. Its stores share one thread that watches over deadlines, and one runtime for those that
+/// are opened outside of tokio.
+#[derive(Debug, Default)]
+pub struct RedisBackend {
+    own: Arc<OwnRuntime>,
+    deadlines: OnceLock<Arc<Deadlines>>,
+}
+
+impl RedisBackend {
+    /// A backend without stores.
+    #[must_use]
+    pub fn new() -> RedisBackend {
+        RedisBackend::default()
+    }
+
+    /// Opens a store. Does not connect: the first call does.
+    ///
+    /// Connections live on the tokio runtime that is current, or on a background thread if there is none. The store may be used
+    /// from any executor.
+    ///
+    /// # Errors
+    /// INVALID for mistakes in the options.
+    pub fn store(&self, id: &str, options: &RedisOptions) -> Result<RedisStore> {
+        let deadlines = Arc::clone(self.deadlines.get_or_init(|| Arc::new(Deadlines::new())));
+        RedisStore::build(id, options, &self.own, deadlines)
+    }
+}
+
+#[async_trait]
+impl Backend for RedisBackend {
+    type Options = RedisOptions;
+
+    const NAME: &'static str = "redis";
+
+    fn check(&self, options: &RedisOptions) -> Result<()> {
+        options.check()
+    }
+
+    async fn open(&self, options: &RedisOptions, cx: OpenContext) -> Result<Arc<dyn Store>> {
+        let store = self.store(&cx.id, options)?;
+        if options.eager {
+            store.ping().await?;
+        }
+        Ok(Arc::new(store))
+    }
+}

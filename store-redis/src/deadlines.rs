@@ -1,0 +1,245 @@
+//! One deadline around everything that a call waits for, at a price that a call of two microseconds can pay.
+//!
+//! A timer per call would cost more than the call: arming one wakes a thread or takes a lock of the runtime. Here a call that
+//! has to wait leaves its waker in a table, and one thread looks through the table every 5 ms. The thread sleeps while
+//! nobody calls. It belongs to no runtime, so a call ends at its deadline even if the runtime that does its input and output is
+//! stuck or gone, and calls may be awaited on any executor.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// How often the table is looked through; calls end at most this much (and the scheduler's delay) late.
+const TICK: Duration = Duration::from_millis(5);
+/// Ticks without a call after which the thread sleeps.
+const LINGER: u32 = 200;
+
+/// A point in time, counted in ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
+
+/// The table of waiting calls, and the thread that looks after it.
+#[derive(Debug)]
+pub(crate) struct Deadlines {
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    now: AtomicU64,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    seats: Vec<Seat>,
+    free: Vec<usize>,
+    /// A call has sat down since the last tick.
+    touched: bool,
+    asleep: bool,
+    stopped: bool,
+}
+
+#[derive(Debug)]
+enum Seat {
+    Free,
+    Waiting(Moment, Waker),
+    Expired,
+}
+
+impl Deadlines {
+    /// Starts the thread.
+    pub(crate) fn new() -> Deadlines {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("store-redis-deadlines".into()).spawn(move || theirs.run());
+        // Without threads there is nothing this process can do; its own thread then stands in, and calls end with their
+        // connection instead of at their deadline.
+        let thread = thread.map_or_else(|_| thread::current(), |handle| handle.thread().clone());
+        Deadlines { shared, thread }
+    }
+
+    /// The moment that is `after` from now, rounded up.
+    pub(crate) fn after(&self, after: Duration) -> Moment {
+        let ticks = after.as_millis().div_ceil(TICK.as_millis());
+        let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
+        // One more, since the current tick has begun already.
+        Moment(self.shared.now.load(Ordering::Relaxed).saturating_add(ticks).saturating_add(1))
+    }
+
+    /// Whether it has come.
+    pub(crate) fn has_passed(&self, moment: Moment) -> bool {
+        self.shared.now.load(Ordering::Relaxed) >= moment.0
+    }
+
+    /// Waits for a future, but not beyond a moment; `None` if that came first.
+    pub(crate) async fn within<F: Future>(&self, moment: Moment, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        let mut ticket = Ticket { deadlines: self, seat: None };
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if ticket.is_over(moment, cx.waker()) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+}
+
+impl Drop for Deadlines {
+    fn drop(&mut self) {
+        self.shared.table.lock().stopped = true;
+        self.thread.unpark();
+    }
+}
+
+/// A call's place in the table, given back on drop.
+struct Ticket<'a> {
+    deadlines: &'a Deadlines,
+    seat: Option<usize>,
+}
+
+impl Ticket<'_> {
+    /// Takes or keeps the place; true once the moment has come.
+    fn is_over(&mut self, moment: Moment, waker: &Waker) -> bool {
+        let mut table = self.deadlines.shared.table.lock();
+        let Some(seat) = self.seat else {
+            if self.deadlines.has_passed(moment) && !table.asleep {
+                return true;
+            }
+            let waiting = Seat::Waiting(moment, waker.clone());
+            self.seat = Some(match table.free.pop() {
+                Some(seat) => {
+                    table.seats[seat] = waiting;
+                    seat
+                }
+                None => {
+                    table.seats.push(waiting);
+                    table.seats.len() - 1
+                }
+            });
+            table.touched = true;
+            if table.asleep {
+                table.asleep = false;
+                drop(table);
+                self.deadlines.thread.unpark();
+            }
+            return false;
+        };
+        match &mut table.seats[seat] {
+            Seat::Waiting(_, kept) => {
+                kept.clone_from(waker);
+                false
+            }
+            Seat::Expired | Seat::Free => true,
+        }
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        if let Some(seat) = self.seat {
+            let mut table = self.deadlines.shared.table.lock();
+            let left = std::mem::replace(&mut table.seats[seat], Seat::Free);
+            table.free.push(seat);
+            drop(table);
+            drop(left);
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        let mut last = Instant::now();
+        let mut quiet = 0;
+        let mut over = Vec::new();
+        loop {
+            thread::sleep(TICK);
+            let passed = last.elapsed().as_nanos() / TICK.as_nanos();
+            let passed = u32::try_from(passed).unwrap_or(u32::MAX);
+            last += TICK * passed;
+            let now = self.now.load(Ordering::Relaxed).saturating_add(passed.into());
+            self.now.store(now, Ordering::Relaxed);
+            let mut table = self.table.lock();
+            if table.stopped {
+                return;
+            }
+            for seat in &mut table.seats {
+                if matches!(seat, Seat::Waiting(moment, _) if moment.0 <= now)
+                    && let Seat::Waiting(_, waker) = std::mem::replace(seat, Seat::Expired)
+                {
+                    over.push(waker);
+                }
+            }
+            let busy = std::mem::take(&mut table.touched) || table.free.len() < table.seats.len();
+            quiet = if busy { 0 } else { quiet + 1 };
+            if quiet >= LINGER {
+                table.asleep = true;
+                // What a burst needed is not kept.
+                table.seats = Vec::new();
+                table.free = Vec::new();
+            }
+            drop(table);
+            over.drain(..).for_each(Waker::wake);
+            while quiet >= LINGER {
+                thread::park();
+                let table = self.table.lock();
+                if table.stopped {
+                    return;
+                }
+                if !table.asleep {
+                    quiet = 0;
+                    last = Instant::now();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test]
+    async fn h2_waits_end_at_their_moment() {
+        let deadlines = Deadlines::new();
+        for millis in [1, 20, 100] {
+            let start = Instant::now();
+            let wait = Duration::from_millis(millis);
+            assert_eq!(deadlines.within(deadlines.after(wait), pending::<()>()).await, None);
+            assert!(start.elapsed() >= wait, "never early");
+            assert!(start.elapsed() < wait + Duration::from_millis(200));
+        }
+        assert_eq!(deadlines.within(deadlines.after(Duration::ZERO), ready(1)).await, Some(1));
+    }
+
+    #[tokio::test]
+    async fn h2_the_thread_wakes_up_from_its_sleep() {
+        let deadlines = Deadlines::new();
+        thread::sleep(TICK * (LINGER + 100));
+        assert!(deadlines.shared.table.lock().asleep);
+        let start = Instant::now();
+        let wait = Duration::from_millis(30);
+        assert_eq!(deadlines.within(deadlines.after(wait), pending::<()>()).await, None);
+        assert!(start.elapsed() >= wait && start.elapsed() < wait + Duration::from_millis(200));
+    }
+
+    #[tokio::test]
+    async fn c3_a_dropped_wait_leaves_no_trace() {
+        let deadlines = Deadlines::new();
+        for _ in 0..100 {
+            let wait = deadlines.within(deadlines.after(Duration::from_secs(9)), pending::<()>());
+            let _ = tokio::time::timeout(Duration::from_micros(10), wait).await;
+        }
+        let table = deadlines.shared.table.lock();
+        assert_eq!(table.free.len(), table.seats.len());
+        assert!(table.seats.len() <= 1);
+    }
+}

@@ -1,0 +1,209 @@
+//! Listings: `SCAN`, since Redis keeps no order.
+//!
+//! A page in byte order is one pass over the whole database that remembers the `limit + 1` smallest keys beyond the cursor.
+//! `SCAN` returns every key that is there throughout the pass, so none is missed; it returns some twice, which the ordered set
+//! of candidates absorbs.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use redis::Value;
+use store_core::{ClearStep, Error, Item, Kind, List, ListPage, Outcome, Result, Scan, ScanCursor, ScanPage, Want};
+
+use crate::RedisStore;
+use crate::error::bad_reply;
+use crate::link::Failure;
+use crate::store::entry_of;
+
+/// How many keys a server looks at in one SCAN.
+const COUNT: usize = 1000;
+/// How many entries are fetched in one transaction.
+const FETCH: usize = 128;
+/// How many SCANs one step of a scan or clear may take, so that it ends even where almost no key is ours.
+const STEPS: usize = 64;
+/// How many keys one step of a clear deletes at most, about.
+const CLEAR: usize = 4000;
+
+/// Where a scan stands: the cursor of Redis, good for one connection. Another connection may be to a server that was
+/// restarted and has its keys in another order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Position {
+    generation: u64,
+    cursor: u64,
+}
+
+impl Position {
+    fn read(cursor: &ScanCursor) -> Result<Position> {
+        let bad = || Error::invalid("this is no cursor of a Redis store");
+        let (generation, cursor) = cursor.0.split_first_chunk::<8>().ok_or_else(bad)?;
+        let cursor = cursor.first_chunk::<8>().filter(|_| cursor.len() == 8).ok_or_else(bad)?;
+        Ok(Position { generation: u64::from_be_bytes(*generation), cursor: u64::from_be_bytes(*cursor) })
+    }
+
+    fn write(self) -> ScanCursor {
+        ScanCursor([self.generation.to_be_bytes(), self.cursor.to_be_bytes()].concat().into())
+    }
+}
+
+impl RedisStore {
+    /// One SCAN. Begins anew when the connection is not the one that the position was of.
+    async fn scan_once(&self, pattern: &[u8], from: Option<Position>, count: usize) -> Result<Found> {
+        let lane = self.pool.numbered_lane(0);
+        loop {
+            let (generation, answer) = lane
+                .on_link(|generation| {
+                    let cursor = from.filter(|from| from.generation == generation).map_or(0, |from| from.cursor);
+                    let mut command = redis::cmd("SCAN");
+                    command.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(count);
+                    command
+                })
+                .await?;
+            let value = match answer {
+                Ok(value) => value,
+                Err(Failure::Lost(_)) if !lane.is_over() => continue,
+                Err(failure) => return Err(lane.of_read(failure)),
+            };
+            let Value::Array(parts) = value else { return Err(bad_reply()) };
+            let mut parts = parts.into_iter();
+            let (Some(Value::BulkString(cursor)), Some(Value::Array(keys))) = (parts.next(), parts.next()) else {
+                return Err(bad_reply());
+            };
+            let cursor: u64 =
+                std::str::from_utf8(&cursor).ok().and_then(|cursor| cursor.parse().ok()).ok_or_else(bad_reply)?;
+            let keys = keys
+                .into_iter()
+                .map(|key| match key {
+                    Value::BulkString(key) => Ok(key),
+                    _ => Err(bad_reply()),
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let next = (cursor != 0).then_some(Position { generation, cursor });
+            return Ok(Found { keys, next });
+        }
+    }
+
+    /// The entries of Redis keys, each of one moment; those that are gone are left out.
+    async fn fetch(&self, keys: &[Vec<u8>], want: Want, started: Instant) -> Result<Vec<Item>> {
+        let mut items = Vec::with_capacity(keys.len());
+        let short = |key: &[u8]| self.keys.strip(key).map(Box::from).ok_or_else(bad_reply);
+        for keys in keys.chunks(FETCH) {
+            if want == Want::Keys {
+                for key in keys {
+                    items.push(Item { key: short(key)?, entry: None });
+                }
+                continue;
+            }
+            self.check_time(started)?;
+            let mut commands = redis::pipe();
+            commands.atomic();
+            for key in keys {
+                commands.cmd("GET").arg(key).cmd("PTTL").arg(key);
+            }
+            let mut values = self.pool.numbered_lane(0).read_together(&commands).await?.into_iter();
+            for key in keys {
+                let (Some(value), Some(pttl)) = (values.next(), values.next()) else { return Err(bad_reply()) };
+                if let Some(entry) = entry_of(value, &pttl)? {
+                    items.push(Item { key: short(key)?, entry: Some(entry) });
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    fn check_time(&self, started: Instant) -> Result<()> {
+        if started.elapsed() < self.scan_timeout {
+            return Ok(());
+        }
+        let message = format!("the scan took longer than {} ms", self.scan_timeout.as_millis());
+        Err(Error::new(Kind::Timeout, message))
+    }
+
+    pub(crate) async fn page(&self, list: List<'_>) -> Result<ListPage> {
+        let started = Instant::now();
+        let pattern = self.keys.pattern(list.prefix);
+        let wanted = list.limit.saturating_add(1);
+        let mut smallest: BTreeSet<Vec<u8>> = BTreeSet::new();
+        let mut position = None;
+        loop {
+            let found = self.scan_once(&pattern, position, COUNT).await?;
+            for key in found.keys {
+                let Some(short) = self.keys.strip(&key) else { continue };
+                if list.after.is_some_and(|after| short <= after) {
+                    continue;
+                }
+                if smallest.len() < wanted {
+                    smallest.insert(key);
+                } else if smallest.last().is_some_and(|last| key < *last) && smallest.insert(key) {
+                    smallest.pop_last();
+                }
+            }
+            match found.next {
+                Some(next) => position = Some(next),
+                None => break,
+            }
+            self.check_time(started)?;
+        }
+        let mut keys: Vec<Vec<u8>> = smallest.into_iter().collect();
+        let more = keys.len() > list.limit;
+        keys.truncate(list.limit);
+        let resume = if more { keys.last().and_then(|key| self.keys.strip(key)).map(Box::from) } else { None };
+        Ok(ListPage { items: self.fetch(&keys, list.want, started).await?, resume })
+    }
+
+    pub(crate) async fn step(&self, scan: Scan<'_>) -> Result<ScanPage> {
+        let started = Instant::now();
+        let pattern = self.keys.pattern(scan.prefix);
+        let mut position = scan.cursor.map(Position::read).transpose()?;
+        let mut keys = Vec::new();
+        for _ in 0..STEPS {
+            let found = self.scan_once(&pattern, position, scan.limit.clamp(10, COUNT)).await?;
+            keys.extend(found.keys.into_iter().filter(|key| self.keys.strip(key).is_some()));
+            position = found.next;
+            if position.is_none() || keys.len() >= scan.limit {
+                break;
+            }
+            self.check_time(started)?;
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        let items = self.fetch(&keys, scan.want, started).await?;
+        Ok(ScanPage { items, next: position.map(Position::write) })
+    }
+
+    pub(crate) async fn clear_step(&self, prefix: &[u8], cursor: Option<&ScanCursor>) -> Result<ClearStep> {
+        let started = Instant::now();
+        let pattern = self.keys.pattern(prefix);
+        let mut position = cursor.map(Position::read).transpose()?;
+        let mut deleted = 0;
+        for _ in 0..STEPS {
+            let found = self.scan_once(&pattern, position, COUNT).await?;
+            position = found.next;
+            let keys: Vec<Vec<u8>> = found.keys.into_iter().filter(|key| self.keys.strip(key).is_some()).collect();
+            if !keys.is_empty() {
+                let lane = self.pool.numbered_lane(0);
+                match lane.once(redis::cmd("UNLINK").arg(&keys)).await {
+                    Ok(Value::Int(count)) => deleted += u64::try_from(count).unwrap_or(0),
+                    Ok(_) => return Err(bad_reply()),
+                    Err(failure) => {
+                        let error = lane.of_write(failure);
+                        let unknown = deleted > 0 || error.outcome() == Outcome::Unknown;
+                        let outcome = if unknown { Outcome::Unknown } else { Outcome::NotApplied };
+                        return Err(error.with_outcome(outcome).with_detail("deleted", deleted));
+                    }
+                }
+            }
+            if position.is_none() || deleted >= CLEAR as u64 {
+                break;
+            }
+            self.check_time(started).map_err(|error| error.with_detail("deleted", deleted))?;
+        }
+        Ok(ClearStep { deleted, next: position.map(Position::write) })
+    }
+}
+
+/// What one SCAN found.
+struct Found {
+    keys: Vec<Vec<u8>>,
+    /// Where to go on; `None` at the end.
+    next: Option<Position>,
+}

@@ -1,0 +1,460 @@
+//! The store: single-key operations, each one round trip.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+use store_core::{
+    BackendInfo, BatchWrite, Capabilities, ClearStep, Condition, Consistency, Context, Entry, Error, Increment, Key,
+    Lifetime, List, ListPage, Outcome, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, TryStore, Ttl, Version,
+    VersionCipher, Written, async_trait, random_u64,
+};
+
+use crate::config::RedisOptions;
+use crate::deadlines::Deadlines;
+use crate::envelope::{self, Stored};
+use crate::error::bad_reply;
+use crate::executor::{Executor, OwnRuntime};
+use crate::keys::{FullKey, Keys};
+use crate::link::Failure;
+use crate::pool::{Lane, Pool};
+use crate::scripts::{self, ABSENT, CONFLICT, FOREIGN};
+use crate::supervisor::Supervised;
+
+/// A store in Redis or Valkey. Cheap to open: the first call connects.
+pub struct RedisStore {
+    pub(crate) keys: Keys,
+    pub(crate) pool: Pool,
+    pub(crate) scan_timeout: Duration,
+    place: String,
+    versions: VersionCipher,
+    counter: AtomicU64,
+}
+
+impl RedisStore {
+    /// Opens a store, with a deadline thread and, outside of tokio, a runtime of its own. Stores that are to share them come from
+    /// [`RedisBackend::store`](crate::RedisBackend::store).
+    ///
+    /// # Errors
+    /// INVALID for mistakes in the options.
+    pub fn open(id: &str, options: &RedisOptions) -> Result<RedisStore> {
+        RedisStore::build(id, options, &Arc::default(), Arc::new(Deadlines::new()))
+    }
+
+    pub(crate) fn build(
+        id: &str,
+        options: &RedisOptions,
+        own: &Arc<OwnRuntime>,
+        deadlines: Arc<Deadlines>,
+    ) -> Result<RedisStore> {
+        if id.is_empty() {
+            return Err(Error::invalid("the store id is empty"));
+        }
+        let target = options.target()?;
+        let place = target.to_string();
+        let (timeout, connect_timeout) = (options.timeout.0, options.connect_timeout.0);
+        let connections = (0..options.connections)
+            .map(|_| {
+                let executor = Executor::new(Arc::clone(own));
+                Supervised::new(target.clone(), timeout, connect_timeout, Arc::clone(&deadlines), executor)
+            })
+            .collect();
+        Ok(RedisStore {
+            keys: Keys::new(&options.prefix, id),
+            pool: Pool::new(connections, deadlines, timeout),
+            scan_timeout: options.scan_timeout.0,
+            place,
+            versions: VersionCipher::random(),
+            counter: AtomicU64::new(random_u64()),
+        })
+    }
+
+    /// A version that no write ever had: random for each store, a counter within it.
+    pub(crate) fn new_version(&self) -> u64 {
+        self.versions.version(self.counter.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// `NAME key`, and room for what follows.
+    pub(crate) fn command(name: &str, key: FullKey<'_>) -> Cmd {
+        let mut command = Cmd::with_capacity(6, name.len() + key.len() + 40);
+        command.arg(name).arg(key);
+        command
+    }
+
+    pub(crate) fn set_command(key: FullKey<'_>, stored: Stored<'_>, lifetime: Lifetime) -> Cmd {
+        let mut command = Cmd::with_capacity(6, key.len() + stored.len() + 40);
+        command.arg("SET").arg(key).arg(stored);
+        if let Some(millis) = lifetime.as_millis() {
+            command.arg("PX").arg(millis.get());
+        }
+        command
+    }
+
+    /// The version and TTL of a key right now; `None` if it is absent or not ours.
+    async fn look(&self, lane: Lane<'_>, key: FullKey<'_>) -> Result<Option<(Version, Ttl)>> {
+        let mut commands = redis::pipe();
+        commands.atomic();
+        commands.cmd("GETRANGE").arg(key).arg(0).arg(envelope::HEADER - 1);
+        commands.cmd("PTTL").arg(key);
+        match &lane.read_together(&commands).await?[..] {
+            [Value::BulkString(header), Value::Int(pttl)] => Ok(envelope::version(header).ok().zip(ttl_of(*pttl))),
+            _ => Err(bad_reply()),
+        }
+    }
+
+    /// After a lost answer: whether the write with this version is there. If it is not, nobody knows whether it was
+    /// executed and overwritten, or will be executed yet.
+    pub(crate) async fn resolve(&self, lane: Lane<'_>, key: FullKey<'_>, version: u64, lost: Error) -> Result<Written> {
+        let version = Version::from_u64(version);
+        match self.look(lane, key).await {
+            Ok(Some((found, ttl))) if found == version => Ok(Written { version, ttl }),
+            _ => Err(lost.with_outcome(Outcome::Unknown)),
+        }
+    }
+
+    async fn put_plain(&self, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
+        let lane = self.pool.lane(key);
+        let key = self.keys.of(key);
+        let version = self.new_version();
+        let mut command = RedisStore::set_command(key, Stored::new(version, value), put.lifetime);
+        let refused = match put.condition {
+            Condition::IfAbsent => {
+                command.arg("NX");
+                Some(Error::already_exists as fn() -> Error)
+            }
+            Condition::IfPresent => {
+                command.arg("XX");
+                Some(Error::absent as fn() -> Error)
+            }
+            Condition::Always | Condition::IfVersion(_) => None,
+        };
+        match (lane.once(&command).await, refused) {
+            (Ok(Value::Okay), _) => Ok(Written { version: Version::from_u64(version), ttl: ttl_from(put.lifetime) }),
+            (Ok(Value::Nil), Some(refused)) => Err(refused()),
+            (Ok(_), _) => Err(bad_reply()),
+            (Err(Failure::Lost(error)), _) => self.resolve(lane, key, version, error).await,
+            (Err(failure), _) => Err(lane.of_write(failure)),
+        }
+    }
+
+    async fn put_scripted(&self, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
+        let lane = self.pool.lane(key);
+        let stored = Stored::new(self.new_version(), value);
+        self.put_stored(lane, self.keys.of(key), stored, put).await
+    }
+
+    /// Puts by script: under a version, or keeping the TTL.
+    pub(crate) async fn put_stored(
+        &self,
+        lane: Lane<'_>,
+        key: FullKey<'_>,
+        stored: Stored<'_>,
+        put: Put<'_>,
+    ) -> Result<Written> {
+        let (condition, expected) = match put.condition {
+            Condition::Always | Condition::IfAbsent => ("always", None),
+            Condition::IfPresent => ("present", None),
+            Condition::IfVersion(version) => ("version", Some(version)),
+        };
+        let expected = expected.map(version_bytes);
+        let mut lost = None;
+        loop {
+            let answer = lane
+                .script(&scripts::PUT, key, |command| {
+                    command.arg(condition).arg(expected.as_ref().map_or(&[][..], |version| &version[..])).arg(stored);
+                    lifetime_argument(command, put.lifetime);
+                    command.arg(if put.keep_ttl { "1" } else { "" });
+                })
+                .await;
+            let refused = |error: Error| match &lost {
+                // The first sending may have been executed, and its entry replaced or deleted since.
+                Some(_) => error.with_outcome(Outcome::Unknown),
+                None => error,
+            };
+            let version = Version::from_u64(stored.version());
+            return match answer {
+                Ok(Value::Int(pttl)) => {
+                    // A TTL that ran out within the script is still that of what was written.
+                    Ok(Written { version, ttl: ttl_of(pttl).unwrap_or(Ttl::Left(Duration::from_millis(1))) })
+                }
+                Ok(Value::Array(code)) => Err(match &code[..] {
+                    [Value::Int(ABSENT)] => refused(Error::absent()),
+                    [Value::Int(CONFLICT)] => refused(Error::version_conflict()),
+                    [Value::Int(FOREIGN)] => refused(envelope::foreign()),
+                    _ => bad_reply(),
+                }),
+                Ok(_) => Err(bad_reply()),
+                // Conditional on a version, it can be sent again: at most one of the sendings has an effect.
+                Err(Failure::Lost(error)) if expected.is_some() && !lane.is_over() => {
+                    lost = Some(error);
+                    continue;
+                }
+                Err(Failure::Lost(error)) => self.resolve(lane, key, stored.version(), error).await,
+                Err(Failure::Refused(refusal)) if lost.is_some() => Err(refused(refusal.error)),
+                Err(failure) => Err(lane.of_write(failure)),
+            };
+        }
+    }
+
+    /// Deletes or touches under a version, by script; sent again after a lost connection, since it is conditional.
+    async fn change_if(
+        &self,
+        key: Key<'_>,
+        version: &Version,
+        script: &scripts::Script,
+        lifetime: Option<Lifetime>,
+    ) -> Result<bool> {
+        let lane = self.pool.lane(key);
+        let key = self.keys.of(key);
+        let expected = version_bytes(version);
+        let mut again = false;
+        loop {
+            let answer = lane
+                .script(script, key, |command| {
+                    command.arg(&expected[..]);
+                    if let Some(lifetime) = lifetime {
+                        lifetime_argument(command, lifetime);
+                    }
+                })
+                .await;
+            return match answer {
+                Ok(Value::Int(1)) => Ok(true),
+                // Of the first sending, whose answer was lost, nobody knows.
+                Ok(Value::Int(ABSENT | CONFLICT)) if again => {
+                    let error = Error::unavailable("the connection to Redis was lost before the answer came");
+                    Err(error.with_outcome(Outcome::Unknown))
+                }
+                Ok(Value::Int(ABSENT)) => Ok(false),
+                Ok(Value::Int(CONFLICT)) => Err(Error::version_conflict()),
+                Ok(Value::Int(FOREIGN)) => Err(envelope::foreign()),
+                Ok(_) => Err(bad_reply()),
+                Err(Failure::Lost(_)) if !lane.is_over() => {
+                    again = true;
+                    continue;
+                }
+                Err(Failure::Refused(refusal)) if again => Err(refusal.error.with_outcome(Outcome::Unknown)),
+                Err(failure) => Err(lane.of_write(failure)),
+            };
+        }
+    }
+}
+
+/// The PX argument of scripts: empty for never.
+pub(crate) fn lifetime_argument(command: &mut Cmd, lifetime: Lifetime) {
+    match lifetime.as_millis() {
+        Some(millis) => command.arg(millis.get()),
+        None => command.arg(""),
+    };
+}
+
+/// What a script compares a stored version with; nothing that it can equal if no Redis store made it.
+fn version_bytes(version: &Version) -> Vec<u8> {
+    version.as_u64().map_or_else(Vec::new, |version| version.to_be_bytes().to_vec())
+}
+
+/// What PTTL says. A live key may have 0 ms left: Redis counts in whole milliseconds and expires after the last one.
+pub(crate) fn ttl_of(pttl: i64) -> Option<Ttl> {
+    match pttl {
+        -1 => Some(Ttl::Never),
+        left => u64::try_from(left).ok().map(|left| Ttl::Left(Duration::from_millis(left.max(1)))),
+    }
+}
+
+fn ttl_from(lifetime: Lifetime) -> Ttl {
+    lifetime.as_millis().map_or(Ttl::Never, |millis| Ttl::Left(Duration::from_millis(millis.get())))
+}
+
+/// A value that GET and its kin answered.
+pub(crate) fn opened(value: Value) -> Result<Option<(Payload, Version)>> {
+    match value {
+        Value::BulkString(bytes) => envelope::open(bytes).map(Some),
+        Value::Nil => Ok(None),
+        _ => Err(bad_reply()),
+    }
+}
+
+/// GET and PTTL of one moment.
+pub(crate) fn entry_of(value: Value, pttl: &Value) -> Result<Option<Entry>> {
+    let Some((value, version)) = opened(value)? else { return Ok(None) };
+    match pttl {
+        Value::Int(pttl) => Ok(ttl_of(*pttl).map(|ttl| Entry { value, version, ttl })),
+        _ => Err(bad_reply()),
+    }
+}
+
+fn truth(value: &Value) -> Result<bool> {
+    match value {
+        Value::Int(0) => Ok(false),
+        Value::Int(1) => Ok(true),
+        _ => Err(bad_reply()),
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    fn info(&self) -> BackendInfo {
+        BackendInfo {
+            backend: "redis",
+            consistency: Consistency::Linearizable,
+            durable: true,
+            capabilities: Capabilities { injected_clock: false, purge: false, ..Capabilities::ALL },
+            entries: None,
+            max_entries: None,
+        }
+    }
+
+    fn immediate(&self) -> Option<&dyn TryStore> {
+        None
+    }
+
+    async fn get(&self, _: &Context, key: Key<'_>) -> Result<Option<Payload>> {
+        let value = self.pool.lane(key).read(&RedisStore::command("GET", self.keys.of(key))).await?;
+        Ok(opened(value)?.map(|(payload, _)| payload))
+    }
+
+    async fn has(&self, _: &Context, key: Key<'_>) -> Result<bool> {
+        truth(&self.pool.lane(key).read(&RedisStore::command("EXISTS", self.keys.of(key))).await?)
+    }
+
+    async fn entry(&self, _: &Context, key: Key<'_>) -> Result<Option<Entry>> {
+        let full = self.keys.of(key);
+        let mut commands = redis::pipe();
+        commands.atomic();
+        commands.cmd("GET").arg(full).cmd("PTTL").arg(full);
+        let mut values = self.pool.lane(key).read_together(&commands).await?.into_iter();
+        match (values.next(), values.next()) {
+            (Some(value), Some(pttl)) => entry_of(value, &pttl),
+            _ => Err(bad_reply()),
+        }
+    }
+
+    async fn ttl(&self, _: &Context, key: Key<'_>) -> Result<Option<Ttl>> {
+        match self.pool.lane(key).read(&RedisStore::command("PTTL", self.keys.of(key))).await? {
+            Value::Int(pttl) => Ok(ttl_of(pttl)),
+            _ => Err(bad_reply()),
+        }
+    }
+
+    async fn put(&self, _: &Context, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
+        match put.condition {
+            // Without a live entry there is no TTL to keep.
+            Condition::IfAbsent => self.put_plain(key, value, put).await,
+            Condition::Always | Condition::IfPresent if !put.keep_ttl => self.put_plain(key, value, put).await,
+            _ => self.put_scripted(key, value, put).await,
+        }
+    }
+
+    async fn delete(&self, _: &Context, key: Key<'_>, if_version: Option<&Version>) -> Result<bool> {
+        if let Some(version) = if_version {
+            return self.change_if(key, version, &scripts::DELETE_IF, None).await;
+        }
+        let lane = self.pool.lane(key);
+        match lane.once(&RedisStore::command("DEL", self.keys.of(key))).await {
+            Ok(value) => truth(&value),
+            Err(failure) => Err(lane.of_write(failure)),
+        }
+    }
+
+    async fn touch(&self, _: &Context, key: Key<'_>, lifetime: Lifetime, if_version: Option<&Version>) -> Result<bool> {
+        if let Some(version) = if_version {
+            return self.change_if(key, version, &scripts::TOUCH_IF, Some(lifetime)).await;
+        }
+        let lane = self.pool.lane(key);
+        let full = self.keys.of(key);
+        if let Some(millis) = lifetime.as_millis() {
+            let mut command = RedisStore::command("PEXPIRE", full);
+            command.arg(millis.get());
+            return match lane.once(&command).await {
+                Ok(value) => truth(&value),
+                Err(failure) => Err(lane.of_write(failure)),
+            };
+        }
+        // PERSIST says 0 both for an absent key and for one without a TTL.
+        let mut commands = redis::pipe();
+        commands.atomic();
+        commands.cmd("PERSIST").arg(full).cmd("EXISTS").arg(full);
+        match lane.together(&commands).await {
+            Ok(values) => truth(values.get(1).unwrap_or(&Value::Nil)),
+            Err(failure) => Err(lane.of_write(failure)),
+        }
+    }
+
+    async fn get_and_touch(&self, _: &Context, key: Key<'_>, lifetime: Lifetime) -> Result<Option<Payload>> {
+        let lane = self.pool.lane(key);
+        let mut command = RedisStore::command("GETEX", self.keys.of(key));
+        match lifetime.as_millis() {
+            Some(millis) => command.arg("PX").arg(millis.get()),
+            None => command.arg("PERSIST"),
+        };
+        match lane.once(&command).await {
+            Ok(value) => Ok(opened(value)?.map(|(payload, _)| payload)),
+            Err(failure) => Err(lane.of_write(failure)),
+        }
+    }
+
+    async fn take(&self, _: &Context, key: Key<'_>) -> Result<Option<Payload>> {
+        let lane = self.pool.lane(key);
+        match lane.script(&scripts::TAKE, self.keys.of(key), |_| {}).await {
+            Ok(value) => Ok(opened(value)?.map(|(payload, _)| payload)),
+            Err(failure) => Err(lane.of_write(failure)),
+        }
+    }
+
+    async fn increment(&self, _: &Context, key: Key<'_>, by: Increment) -> Result<i64> {
+        self.count(key, by).await
+    }
+
+    async fn get_many(&self, _: &Context, keys: &[Key<'_>]) -> Result<Vec<Option<Payload>>> {
+        self.read_batch(keys).await
+    }
+
+    async fn set_many(&self, _: &Context, items: &[BatchWrite<'_>]) -> Result<()> {
+        self.write_batch(items).await
+    }
+
+    async fn delete_many(&self, _: &Context, keys: &[Key<'_>]) -> Result<Vec<bool>> {
+        self.delete_batch(keys).await
+    }
+
+    async fn list(&self, _: &Context, list: List<'_>) -> Result<ListPage> {
+        self.page(list).await
+    }
+
+    async fn scan(&self, _: &Context, scan: Scan<'_>) -> Result<ScanPage> {
+        self.step(scan).await
+    }
+
+    async fn clear(&self, _: &Context, prefix: &[u8], cursor: Option<&ScanCursor>) -> Result<ClearStep> {
+        self.clear_step(prefix, cursor).await
+    }
+
+    /// Redis does that by itself.
+    async fn purge_expired(&self, _: usize) -> Result<usize> {
+        Ok(0)
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.pool.numbered_lane(0).read(&redis::cmd("PING")).await.map(drop)
+    }
+
+    /// How durable an acknowledged write is was decided by the server's `appendfsync`.
+    async fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.pool.close();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("server", &self.place)
+            .field("keys", &format_args!("\"{}*\"", self.keys.base().escape_ascii()))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,231 @@
+//! Keeps one connection alive: connects when first needed, reconnects until closed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use event_listener::Event;
+use parking_lot::Mutex;
+use store_core::{Error, Result};
+use tokio::sync::Notify;
+
+use crate::connect::{Peer, connect};
+use crate::deadlines::{Deadlines, Moment};
+use crate::error;
+use crate::executor::Executor;
+use crate::link::Link;
+use crate::target::Target;
+
+/// The longest pause between two attempts to connect.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// A connection that lasted this long was a good one: the next attempt is made at once.
+const GOOD: Duration = Duration::from_secs(1);
+
+/// A connection that comes back.
+#[derive(Debug)]
+pub(crate) struct Supervised(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    target: Target,
+    timeout: Duration,
+    connect_timeout: Duration,
+    deadlines: Arc<Deadlines>,
+    executor: Executor,
+    link: ArcSwapOption<Link>,
+    changed: Event,
+    state: Mutex<State>,
+    running: AtomicBool,
+    closed: AtomicBool,
+    close: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Why there is no connection.
+    error: Option<Error>,
+    /// Since when.
+    since: Option<Instant>,
+    previous: Peer,
+}
+
+impl Supervised {
+    pub(crate) fn new(
+        target: Target,
+        timeout: Duration,
+        connect_timeout: Duration,
+        deadlines: Arc<Deadlines>,
+        executor: Executor,
+    ) -> Supervised {
+        Supervised(Arc::new(Inner {
+            target,
+            timeout,
+            connect_timeout,
+            deadlines,
+            executor,
+            link: ArcSwapOption::empty(),
+            changed: Event::new(),
+            state: Mutex::new(State::default()),
+            running: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            close: Notify::new(),
+        }))
+    }
+
+    /// The connection; waits for it until the call's deadline.
+    ///
+    /// A call that finds it down hopes for its return as long as its deadline allows. Once the server has been away for
+    /// longer than that, calls fail at once, until it is back; and so they do when the server refuses the password.
+    ///
+    /// # Errors
+    /// Why there is none; nothing was sent.
+    pub(crate) async fn link(&self, until: Moment) -> Result<Arc<Link>> {
+        match self.0.link.load_full() {
+            Some(link) if !link.has_ended() => Ok(link),
+            _ => self.wait(until).await,
+        }
+    }
+
+    #[cold]
+    async fn wait(&self, until: Moment) -> Result<Arc<Link>> {
+        let inner = &self.0;
+        loop {
+            let changed = inner.changed.listen();
+            if inner.closed.load(Ordering::SeqCst) {
+                return Err(Error::closed());
+            }
+            if let Some(link) = inner.link.load_full().filter(|link| !link.has_ended()) {
+                return Ok(link);
+            }
+            Inner::ensure_running(inner)?;
+            {
+                let state = inner.state.lock();
+                if let Some(error) = &state.error {
+                    let given_up = state.since.is_some_and(|since| since.elapsed() > inner.timeout);
+                    if given_up || error.retryable() == Some(false) {
+                        return Err(error.clone());
+                    }
+                }
+            }
+            if inner.deadlines.within(until, changed).await.is_none() {
+                let error = inner.state.lock().error.clone();
+                return Err(error.unwrap_or_else(|| error::connect_timeout(&inner.target.to_string(), inner.timeout)));
+            }
+        }
+    }
+
+    /// Ends the connection and the task that keeps it. Calls in flight learn that it was lost.
+    pub(crate) fn close(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+        self.0.close.notify_one();
+        if let Some(link) = self.0.link.swap(None) {
+            link.end();
+        }
+        self.0.changed.notify(usize::MAX);
+    }
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Inner {
+    fn ensure_running(inner: &Arc<Inner>) -> Result<()> {
+        if inner.running.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        inner.state.lock().since.get_or_insert_with(Instant::now);
+        let guard = Guard(Arc::clone(inner));
+        inner.executor.spawn(async move { guard.0.run().await })
+    }
+
+    async fn run(&self) {
+        let mut pause = Duration::ZERO;
+        let mut generation = 0;
+        while !self.closed.load(Ordering::SeqCst) {
+            if !pause.is_zero() {
+                // Between half and all of it: many processes that lost the same server do not come back as one.
+                let pause = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+                let _ = tokio::time::timeout(pause, self.close.notified()).await;
+                if self.closed.load(Ordering::SeqCst) {
+                    return;
+                }
+            }
+            pause = (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
+            let previous = self.state.lock().previous;
+            let attempt = connect(&self.target, self.timeout, previous);
+            let opened = match tokio::time::timeout(self.connect_timeout, attempt).await {
+                Ok(Ok(opened)) => opened,
+                Ok(Err(error)) => {
+                    self.failed(error);
+                    continue;
+                }
+                Err(_) => {
+                    self.failed(error::connect_timeout(&self.target.to_string(), self.connect_timeout));
+                    continue;
+                }
+            };
+            let mut driver = tokio::spawn(opened.driver);
+            generation += 1;
+            let link = Arc::new(Link::new(opened.connection, driver.abort_handle(), opened.peer, generation));
+            if self.closed.load(Ordering::SeqCst) {
+                return;
+            }
+            {
+                let mut state = self.state.lock();
+                *state = State { previous: link.peer, ..State::default() };
+            }
+            self.link.store(Some(Arc::clone(&link)));
+            self.changed.notify(usize::MAX);
+            let start = Instant::now();
+            loop {
+                tokio::select! {
+                    _ = &mut driver => break,
+                    () = link.suspect.notified() => {
+                        let until = self.deadlines.after(self.timeout.min(GOOD));
+                        link.probe(&self.deadlines, until).await;
+                    }
+                    () = self.close.notified() => {
+                        if self.closed.load(Ordering::SeqCst) {
+                            link.end();
+                            return;
+                        }
+                    }
+                }
+            }
+            link.end();
+            self.state.lock().since = Some(Instant::now());
+            self.link.store(None);
+            self.changed.notify(usize::MAX);
+            if start.elapsed() >= GOOD {
+                pause = Duration::ZERO;
+            }
+        }
+    }
+
+    fn failed(&self, error: Error) {
+        let mut state = self.state.lock();
+        state.error = Some(error);
+        drop(state);
+        self.changed.notify(usize::MAX);
+    }
+}
+
+/// Notices when the task ends: normally because of a close, else because its runtime was shut down or cannot do input and output.
+struct Guard(Arc<Inner>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let inner = &self.0;
+        if !inner.closed.load(Ordering::SeqCst) {
+            inner.executor.give_up_current();
+            inner.link.store(None);
+        }
+        inner.running.store(false, Ordering::SeqCst);
+        inner.changed.notify(usize::MAX);
+    }
+}
