@@ -1,0 +1,166 @@
+//! How much a store may hold, and what happens when it is full (rule E6).
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use store_core::{Error, Result};
+
+use crate::config::OnFull;
+use crate::record;
+use crate::store::Inner;
+
+/// Writers that keep losing the room they made to others give up after so many rounds.
+const ROUNDS: usize = 64;
+/// Expired entries that are freed under one lock while a writer looks for room.
+const STEP: usize = 32;
+
+#[derive(Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_entries: Option<u64>,
+    pub(crate) max_bytes: Option<u64>,
+    pub(crate) on_full: OnFull,
+    entries: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// What a write needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Need {
+    entries: u64,
+    bytes: u64,
+    /// Bytes that an entry to be replaced occupies.
+    spared: u64,
+}
+
+impl Need {
+    pub(crate) fn new_entry(key: &[u8], value: &[u8]) -> Need {
+        Need { entries: 1, bytes: record::charge(key.len(), value.len()), spared: 0 }
+    }
+
+    pub(crate) fn replacing(old: &[u8], value: &[u8]) -> Need {
+        let bytes = record::charge(record::key(old).len(), value.len());
+        Need { entries: 0, bytes, spared: record::charge_of(old) }
+    }
+}
+
+impl Limits {
+    pub(crate) fn new(max_entries: Option<u64>, max_bytes: Option<u64>, on_full: OnFull) -> Option<Limits> {
+        (max_entries.is_some() || max_bytes.is_some()).then(|| Limits {
+            max_entries,
+            max_bytes,
+            on_full,
+            entries: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        })
+    }
+
+    /// Books what a write needs; false if there is no room, and then nothing is booked.
+    pub(crate) fn reserve(&self, need: Need) -> bool {
+        let take = |counter: &AtomicU64, max: Option<u64>, more: u64, less: u64| {
+            counter
+                .fetch_update(Relaxed, Relaxed, |used| {
+                    let after = (used + more).saturating_sub(less);
+                    // What does not grow is never refused.
+                    (more <= less || max.is_none_or(|max| after <= max)).then_some(after)
+                })
+                .is_ok()
+        };
+        if !take(&self.entries, self.max_entries, need.entries, 0) {
+            return false;
+        }
+        if !take(&self.bytes, self.max_bytes, need.bytes, need.spared) {
+            self.entries.fetch_sub(need.entries, Relaxed);
+            return false;
+        }
+        true
+    }
+
+    /// Takes back a reservation of which nothing came.
+    pub(crate) fn cancel(&self, need: Need) {
+        self.entries.fetch_sub(need.entries, Relaxed);
+        self.bytes.fetch_sub(need.bytes, Relaxed);
+        self.bytes.fetch_add(need.spared, Relaxed);
+    }
+
+    /// An entry is gone.
+    pub(crate) fn release(&self, bytes: u64) {
+        self.entries.fetch_sub(1, Relaxed);
+        self.bytes.fetch_sub(bytes, Relaxed);
+    }
+
+    fn has_room(&self, need: Need) -> bool {
+        let fits = |used: &AtomicU64, max: Option<u64>, more: u64, less: u64| {
+            more <= less || max.is_none_or(|max| (used.load(Relaxed) + more).saturating_sub(less) <= max)
+        };
+        fits(&self.entries, self.max_entries, need.entries, 0)
+            && fits(&self.bytes, self.max_bytes, need.bytes, need.spared)
+    }
+
+    fn error(&self, need: Need) -> Error {
+        let (message, limit) = match (self.max_bytes, self.max_entries) {
+            (Some(max), _) if need.bytes > max => ("the entry is larger than max_bytes of the store", max),
+            (_, Some(max)) if need.entries > 0 && self.entries.load(Relaxed) >= max => {
+                ("the store is full: it holds max_entries entries", max)
+            }
+            (Some(max), _) => ("the store is full: it holds max_bytes bytes", max),
+            (None, max) => ("the store is full", max.unwrap_or(0)),
+        };
+        Error::capacity(message).with_detail("limit", limit)
+    }
+}
+
+/// A writer's way to room, over as many attempts as it takes.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts(usize);
+
+impl Inner {
+    /// Makes room in a full store: expired entries first, whichever shard they are in; then, if the store evicts, the least
+    /// valuable. No lock may be held. `Ok` means: try again.
+    #[cold]
+    pub(crate) fn make_room(&self, attempts: &mut Attempts, need: Need, shard: usize, key: &[u8]) -> Result<()> {
+        let Some(limits) = &self.limits else { return Ok(()) };
+        attempts.0 += 1;
+        if attempts.0 > ROUNDS || limits.max_bytes.is_some_and(|max| need.bytes > max) {
+            return Err(limits.error(need));
+        }
+        let count = self.shards.len();
+        let mut freed = Vec::new();
+        for number in 0..count {
+            loop {
+                let step = self.shards[(shard + number) % count].write().reclaim(self.clock.coarse(), STEP, &mut freed);
+                self.counters.swept_by_writes.fetch_add(freed.len() as u64, Relaxed);
+                self.counters.reclaimed.fetch_add(freed.len() as u64, Relaxed);
+                freed.clear();
+                if limits.has_room(need) {
+                    return Ok(());
+                }
+                if step.done {
+                    break;
+                }
+            }
+        }
+        if limits.on_full == OnFull::Reject {
+            return Err(limits.error(need));
+        }
+        let mut without = 0;
+        let mut number = shard;
+        while without < count {
+            let evicted = {
+                let mut shard = self.shards[number % count].write();
+                let victim = shard.victim(key);
+                victim.and_then(|at| shard.remove(at))
+            };
+            match evicted {
+                Some(_) => {
+                    without = 0;
+                    self.counters.evicted.fetch_add(1, Relaxed);
+                    if limits.has_room(need) {
+                        return Ok(());
+                    }
+                }
+                None => without += 1,
+            }
+            number += 1;
+        }
+        Err(limits.error(need))
+    }
+}

@@ -1,0 +1,261 @@
+//! The ordered index of a shard: slot numbers in the byte order of their keys.
+//!
+//! A B+ tree of two kinds of parts: leaves of up to [`FULL`] items, and a map from each leaf's lower fence to the leaf. An
+//! item is a slot number and a *digest*: the 4 bytes of the key after what all keys between the leaf's fences have in common
+//! (Bayer and Unterauer, "Prefix B-trees", TODS 1977). Most comparisons are settled by digests, which lie side by side, and
+//! touch no entry; only equal digests look at the keys themselves. An item costs 8 bytes.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Included, Unbounded};
+
+use crate::slab::Slab;
+
+/// Items of a full leaf.
+const FULL: usize = 64;
+/// A leaf with fewer is merged with the one before it, if the two fit.
+const SPARSE: usize = FULL / 4;
+
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    digest: u32,
+    slot: u32,
+}
+
+#[derive(Debug, Default)]
+struct Leaf {
+    /// How many bytes all keys between this leaf's fences share.
+    skip: usize,
+    items: Vec<Item>,
+}
+
+/// Ordered slot numbers. The slots themselves are handed in with each call.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// Lower fence (included) to leaf. The first fence is empty. Each leaf ends at the next fence.
+    leaves: BTreeMap<Box<[u8]>, Leaf>,
+}
+
+fn digest(key: &[u8], skip: usize) -> u32 {
+    let rest = key.get(skip..).unwrap_or_default();
+    if let Some(bytes) = rest.first_chunk() {
+        return u32::from_be_bytes(*bytes);
+    }
+    let mut bytes = [0; 4];
+    bytes[..rest.len()].copy_from_slice(rest);
+    u32::from_be_bytes(bytes)
+}
+
+fn common(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+impl Leaf {
+    /// The index of the first item whose key is not less than `key`, and whether it is equal.
+    fn search(&self, key: &[u8], slab: &Slab) -> (usize, bool) {
+        let wanted = digest(key, self.skip);
+        let mut equal = false;
+        let at = self.items.partition_point(|item| match item.digest.cmp(&wanted) {
+            Ordering::Equal => {
+                let order = slab.key(item.slot).cmp(key);
+                equal |= order.is_eq();
+                order.is_lt()
+            }
+            order => order.is_lt(),
+        });
+        (at, equal)
+    }
+
+    fn set_skip(&mut self, skip: usize, slab: &Slab) {
+        if self.skip != skip {
+            self.skip = skip;
+            for item in &mut self.items {
+                item.digest = digest(slab.key(item.slot), skip);
+            }
+        }
+    }
+}
+
+impl Order {
+    pub(crate) const fn new() -> Order {
+        Order { leaves: BTreeMap::new() }
+    }
+
+    fn leaf_mut(&mut self, key: &[u8]) -> Option<(&[u8], &mut Leaf)> {
+        let (fence, leaf) = self.leaves.range_mut::<[u8], _>((Unbounded, Included(key))).next_back()?;
+        Some((fence, leaf))
+    }
+
+    fn fence_after(&self, fence: &[u8]) -> Option<&[u8]> {
+        self.leaves.range::<[u8], _>((Excluded(fence), Unbounded)).next().map(|(fence, _)| &**fence)
+    }
+
+    /// Adds a slot whose key is not in the index.
+    pub(crate) fn insert(&mut self, slot: u32, slab: &Slab) {
+        let key = slab.key(slot);
+        let Some((fence, leaf)) = self.leaf_mut(key) else {
+            let item = Item { digest: digest(key, 0), slot };
+            self.leaves.insert(Box::default(), Leaf { skip: 0, items: vec![item] });
+            return;
+        };
+        let (at, _) = leaf.search(key, slab);
+        let item = Item { digest: digest(key, leaf.skip), slot };
+        if leaf.items.len() < FULL {
+            leaf.items.insert(at, item);
+            return;
+        }
+        // Keys that arrive in ascending order leave full leaves behind instead of half-full ones.
+        let middle = if at == FULL { FULL } else { FULL / 2 };
+        let mut right = Vec::with_capacity(FULL);
+        right.extend_from_slice(&leaf.items[middle..]);
+        leaf.items.truncate(middle);
+        if at > middle || middle == FULL {
+            right.insert(at - middle, item);
+        } else {
+            leaf.items.insert(at, item);
+        }
+        let (Some(below), Some(above)) = (leaf.items.last(), right.first()) else { return };
+        let first = slab.key(above.slot);
+        let split: Box<[u8]> = first[..=common(slab.key(below.slot), first)].into();
+        let left_skip = common(fence, &split);
+        leaf.set_skip(left_skip, slab);
+        let right_skip = self.fence_after(&split).map_or(0, |end| common(&split, end));
+        let mut right = Leaf { skip: usize::MAX, items: right };
+        right.set_skip(right_skip, slab);
+        self.leaves.insert(split, right);
+    }
+
+    /// Removes a slot, which still holds its key.
+    pub(crate) fn remove(&mut self, slot: u32, slab: &Slab) {
+        let Some((fence, leaf)) = self.leaf_mut(slab.key(slot)) else { return };
+        let (at, found) = leaf.search(slab.key(slot), slab);
+        if !found {
+            return;
+        }
+        leaf.items.remove(at);
+        let len = leaf.items.len();
+        if len >= SPARSE {
+            return;
+        }
+        if fence.is_empty() {
+            if len == 0 && self.leaves.len() == 1 {
+                self.leaves.clear();
+            }
+            return;
+        }
+        let fence: Box<[u8]> = fence.into();
+        self.merge(&fence, len, slab);
+    }
+
+    /// Appends a sparse leaf to the one before it, if they fit well together.
+    fn merge(&mut self, fence: &[u8], len: usize, slab: &Slab) {
+        let end = self.fence_after(fence).map(Box::<[u8]>::from);
+        let Some((before, left)) = self.leaves.range::<[u8], _>((Unbounded, Excluded(fence))).next_back() else {
+            return;
+        };
+        if left.items.len() + len > FULL * 3 / 4 {
+            return;
+        }
+        let skip = end.map_or(0, |end| common(before, &end));
+        let Some(right) = self.leaves.remove(fence) else { return };
+        let Some((_, left)) = self.leaf_mut(fence) else { return };
+        left.items.extend_from_slice(&right.items);
+        // Other digests for all of them, the appended ones in any case.
+        left.skip = usize::MAX;
+        left.set_skip(skip, slab);
+    }
+
+    /// Tells the index that an entry moves to another slot. Both slots may be looked at: the old one still holds the key.
+    pub(crate) fn relocate(&mut self, from: u32, to: u32, slab: &Slab) {
+        let key = slab.key(from);
+        if let Some((_, leaf)) = self.leaf_mut(key)
+            && let (at, true) = leaf.search(key, slab)
+        {
+            leaf.items[at].slot = to;
+        }
+    }
+
+    /// Slots in order, from the first key that is not less than `from` (or greater than it, if `exclusive`).
+    pub(crate) fn iter<'a>(&'a self, from: &[u8], exclusive: bool, slab: &'a Slab) -> impl Iterator<Item = u32> + 'a {
+        let mut leaves = self.leaves.range::<[u8], _>((Unbounded, Included(from)));
+        let first = leaves.next_back().map(|(_, leaf)| {
+            let (at, equal) = leaf.search(from, slab);
+            &leaf.items[at + usize::from(equal && exclusive)..]
+        });
+        let rest = self.leaves.range::<[u8], _>((Excluded(from), Unbounded)).map(|(_, leaf)| &*leaf.items);
+        first.into_iter().chain(rest).flatten().map(|item| item.slot)
+    }
+
+    /// Bytes of memory, about.
+    pub(crate) fn memory(&self) -> usize {
+        let leaf = size_of::<Box<[u8]>>() + size_of::<Leaf>();
+        self.leaves.iter().map(|(fence, part)| leaf + fence.len() + part.items.capacity() * size_of::<Item>()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record;
+    use std::collections::BTreeMap as Model;
+    use store_core::Deadline;
+
+    fn keys(order: &Order, slab: &Slab, from: &[u8], exclusive: bool) -> Vec<Vec<u8>> {
+        order.iter(from, exclusive, slab).map(|slot| slab.key(slot).to_vec()).collect()
+    }
+
+    fn run(seed: u64, rounds: usize, make: impl Fn(&mut fastrand::Rng) -> Vec<u8>) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut slab, mut order) = (Slab::new(), Order::new());
+        let mut model: Model<Vec<u8>, u32> = Model::new();
+        for round in 0..rounds {
+            let key = make(&mut random);
+            // Phases of growing and of shrinking, so that leaves split and merge.
+            let growing = (round / (rounds / 4).max(1)) % 2 == 0;
+            match model.get(&key).copied() {
+                Some(slot) if !growing || random.u8(0..4) == 0 => {
+                    order.remove(slot, &slab);
+                    slab.remove(slot);
+                    model.remove(&key);
+                }
+                None if growing || random.u8(0..4) == 0 => {
+                    let slot = slab.insert(record::build(0, &key, b""), Deadline::NEVER).unwrap();
+                    order.insert(slot, &slab);
+                    model.insert(key.clone(), slot);
+                }
+                _ => {}
+            }
+            if round % 1000 == 0 || round + 1 == rounds {
+                assert!(keys(&order, &slab, b"", false).iter().eq(model.keys()));
+                let after = model.range::<[u8], _>((Excluded(&*key), Unbounded)).map(|(key, _)| key);
+                assert!(keys(&order, &slab, &key, true).iter().eq(after));
+                let from = model.range::<[u8], _>((Included(&*key), Unbounded)).map(|(key, _)| key);
+                assert!(keys(&order, &slab, &key, false).iter().eq(from));
+            }
+        }
+        for (_, slot) in std::mem::take(&mut model) {
+            order.remove(slot, &slab);
+            slab.remove(slot);
+        }
+        assert!(order.leaves.is_empty() || order.leaves.values().all(|leaf| leaf.items.is_empty()));
+    }
+
+    #[test]
+    fn agrees_with_a_sorted_map() {
+        run(1, 40_000, |random| format!("user:{:06}", random.u32(0..5000)).into_bytes());
+        run(2, 40_000, |random| vec![random.u8(0..3); random.usize(1..40)]);
+        run(3, 40_000, |random| (0..random.usize(1..9)).map(|_| random.choice([0, 1, 255]).unwrap()).collect());
+        run(4, 20_000, |random| random.u16(0..3000).to_be_bytes().to_vec());
+        run(5, 20_000, |random| vec![0; random.usize(1..900)]);
+    }
+
+    #[test]
+    fn ascending_keys_fill_their_leaves() {
+        let (mut slab, mut order) = (Slab::new(), Order::new());
+        for n in 0..10_000u32 {
+            let slot = slab.insert(record::build(0, &n.to_be_bytes(), b""), Deadline::NEVER).unwrap();
+            order.insert(slot, &slab);
+        }
+        assert!(order.leaves.len() <= 10_000 / FULL + 1);
+    }
+}

@@ -1,0 +1,188 @@
+//! Reclaiming expired entries in the background.
+//!
+//! One thread a store, started by the first entry that expires. It sleeps until the wheels have something to do (at least
+//! [`PACE`], so that deadlines that lie close together are dealt with together), and frees a few entries under a lock at a
+//! time, shard by shard. It holds the store weakly: a store that is dropped or closed ends it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use store_core::Deadline;
+
+use crate::store::Inner;
+
+/// Entries freed under one lock.
+const STEP: usize = 16;
+/// The shortest time between two passes.
+const PACE: Duration = Duration::from_millis(10);
+/// The longest, while something may expire: the machine may have slept, or an injected clock been moved.
+const LONGEST: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(crate) struct Sweeper(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// A deadline before this millisecond is news to the thread.
+    planned: AtomicU64,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    store: Weak<Inner>,
+    started: bool,
+    stopped: bool,
+    /// The earliest deadline that was news.
+    earliest: Option<u64>,
+}
+
+impl Sweeper {
+    pub(crate) fn new(background: bool, store: Weak<Inner>) -> Sweeper {
+        let planned = if background { u64::MAX } else { 0 };
+        let state = State { store, ..State::default() };
+        Sweeper(Arc::new(Shared { planned: AtomicU64::new(planned), state: Mutex::new(state), wake: Condvar::new() }))
+    }
+
+    /// Notes a deadline that was set. No lock of a shard may be held.
+    #[inline]
+    pub(crate) fn note(&self, deadline: Deadline) {
+        if deadline != Deadline::NEVER && deadline.as_millis() < self.0.planned.load(Relaxed) {
+            self.note_news(deadline.as_millis());
+        }
+    }
+
+    #[cold]
+    fn note_news(&self, deadline: u64) {
+        let mut state = self.0.state.lock();
+        if state.stopped {
+            return;
+        }
+        state.earliest = Some(state.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+        self.0.planned.fetch_min(deadline, Relaxed);
+        if state.started {
+            self.0.wake.notify_one();
+            return;
+        }
+        let (shared, store) = (Arc::clone(&self.0), Weak::clone(&state.store));
+        let thread = std::thread::Builder::new().name("store-memory-sweeper".to_owned());
+        // Without a thread nothing is lost but the memory of expired entries, and the next deadline tries again.
+        state.started = thread.spawn(move || shared.run(&store)).is_ok();
+        if !state.started {
+            self.0.planned.store(u64::MAX, Relaxed);
+        }
+    }
+
+    /// Ends the thread, if there is one. Does not wait for it.
+    pub(crate) fn stop(&self) {
+        self.0.state.lock().stopped = true;
+        self.0.planned.store(0, Relaxed);
+        self.0.wake.notify_one();
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn run(&self, store: &Weak<Inner>) {
+        loop {
+            {
+                // From here on every deadline is news: the pass may be beyond its shard already.
+                let mut state = self.state.lock();
+                if state.stopped {
+                    return;
+                }
+                state.earliest = None;
+                self.planned.store(u64::MAX, Relaxed);
+            }
+            let Some(inner) = store.upgrade() else { return };
+            let next = inner.sweep();
+            drop(inner);
+            let mut state = self.state.lock();
+            state.earliest = state.earliest.into_iter().chain(next).min();
+            // At least the pace, whatever is news meanwhile.
+            if !state.stopped {
+                self.wake.wait_for(&mut state, PACE);
+            }
+            loop {
+                if state.stopped {
+                    return;
+                }
+                let Some(earliest) = state.earliest else {
+                    self.wake.wait_for(&mut state, Duration::from_secs(3600));
+                    continue;
+                };
+                self.planned.store(earliest, Relaxed);
+                let Some(inner) = store.upgrade() else { return };
+                let now = inner.clock.coarse().millis_floor();
+                drop_outside(&mut state, inner);
+                if earliest <= now {
+                    break;
+                }
+                let wait = Duration::from_millis(earliest - now).min(LONGEST);
+                let timed_out = self.wake.wait_for(&mut state, wait).timed_out();
+                if timed_out {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Should this be the last owner of the store, its drop takes the lock to stop the thread.
+fn drop_outside(state: &mut parking_lot::MutexGuard<'_, State>, inner: Arc<Inner>) {
+    parking_lot::MutexGuard::unlocked(state, || drop(inner));
+}
+
+impl Inner {
+    /// Frees everything that has expired, a few entries at a time. Returns when there will be more to do, in milliseconds.
+    fn sweep(&self) -> Option<u64> {
+        let mut next = None;
+        let mut freed = Vec::with_capacity(STEP);
+        for shard in &self.shards {
+            loop {
+                let (step, turn) = {
+                    let mut shard = shard.write();
+                    let step = shard.reclaim(self.clock.coarse(), STEP, &mut freed);
+                    (step, shard.next_turn())
+                };
+                self.counters.reclaimed.fetch_add(step.reclaimed as u64, Relaxed);
+                freed.clear();
+                if step.done {
+                    next = next.into_iter().chain(turn).min();
+                    break;
+                }
+            }
+        }
+        next
+    }
+
+    /// Frees at most `max` expired entries.
+    pub(crate) fn purge(&self, max: usize) -> usize {
+        let mut freed = Vec::with_capacity(STEP);
+        let mut count = 0;
+        for shard in &self.shards {
+            loop {
+                let budget = STEP.min(max - count);
+                if budget == 0 {
+                    return count;
+                }
+                let step = shard.write().reclaim(self.clock.coarse(), budget, &mut freed);
+                count += step.reclaimed;
+                self.counters.reclaimed.fetch_add(step.reclaimed as u64, Relaxed);
+                freed.clear();
+                if step.done {
+                    break;
+                }
+            }
+        }
+        count
+    }
+}
