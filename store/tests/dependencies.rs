@@ -10,9 +10,9 @@ fn tree(package: &str, arguments: &[&str]) -> BTreeSet<String> {
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
-        .expect("cargo runs");
+        .unwrap_or_else(|error| panic!("cargo does not run: {error}"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let text = String::from_utf8_lossy(&output.stdout);
     let names = text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned);
     let names = names.collect::<BTreeSet<_>>();
     assert!(names.contains(package), "{package} is not in its own tree");
