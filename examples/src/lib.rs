@@ -1,1 +1,3 @@
 //! Runnable examples of the store.
+
+pub mod custom_backend;

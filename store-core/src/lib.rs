@@ -27,6 +27,8 @@ mod block_on;
 mod clock;
 pub mod codec;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 mod entry;
 mod error;
@@ -38,6 +40,7 @@ mod options;
 pub mod policy;
 mod registry;
 mod store;
+pub mod testing;
 mod value;
 
 pub use async_trait::async_trait;

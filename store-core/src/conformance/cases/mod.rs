@@ -1,0 +1,3 @@
+//! The cases, by chapter of the contract.
+
+pub(super) mod expiry;
