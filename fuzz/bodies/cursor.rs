@@ -18,7 +18,8 @@ pub(crate) fn cursor(bytes: &[u8]) {
         Ok(position) => assert_eq!(encode_cursor(&store, &position), claimed),
         Err(error) => {
             assert_eq!(error.kind(), Kind::Invalid);
-            assert!(claimed.len() < 8 || !error.to_string().contains(&*claimed));
+            // One answer to all, which quotes nothing.
+            assert_eq!(Some(error.to_string()), decode_cursor(&store, "").err().map(|error| error.to_string()));
         }
     }
 
