@@ -1,0 +1,167 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use store::{Actor, Context, Value};
+
+/// A key-value store with TTL: in memory, on disk (sled) or on Redis, chosen by configuration.
+#[derive(Debug, Parser)]
+#[command(name = "store", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a Lua script that may `require("store")`.
+    ///
+    /// The script has Lua's whole standard library, and `arg`. Exit code: 0; 1 if it raised, or returned `nil, err` from its
+    /// main chunk; 2 for mistakes on the command line or in the configuration; or what it passed to os.exit. Whichever way it
+    /// ends, stores are flushed and closed first.
+    Run(Run),
+    /// Check a configuration, and print what each store is in each environment.
+    ///
+    /// Everything is checked: all environments, all options, all policies. Environment variables must be set only for the
+    /// environment that is selected. What is printed is TOML, with all defaults, and without secrets.
+    Check(Source),
+}
+
+/// Which configuration, and which part of it.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// The configuration file [default: $STORE_CONFIG, else ./store.toml if it exists, else one memory store, app:cache]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The environment [default: $STORE_ENV, else none]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Whom the script acts as
+    #[arg(long, value_name = "ID")]
+    pub(crate) actor: Option<String>,
+    /// An attribute of the actor: true, false and numbers are such; anything else, and what is in "quotes", is a string
+    #[arg(long = "actor-meta", value_name = "K=V", value_parser = meta, requires = "actor")]
+    pub(crate) actor_meta: Vec<(String, Meta)>,
+    /// A group of policies to act under; several make one scope
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) scope: Vec<String>,
+    /// The Lua script; - reads it from standard input
+    #[arg(value_name = "SCRIPT")]
+    pub(crate) script: PathBuf,
+    /// What the script gets as `arg[1]`, `arg[2]`, ... and `...`
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
+}
+
+impl Run {
+    /// Who asks, for the policies.
+    pub(crate) fn context(&self) -> Context {
+        let actor = self.actor.as_ref().map(|id| {
+            let metas = self.actor_meta.iter().cloned();
+            metas.fold(Actor::new(id), |actor, (name, meta)| actor.with_meta(name, meta.0))
+        });
+        Context::new(actor, (!self.scope.is_empty()).then(|| self.scope.clone()))
+    }
+}
+
+/// The value of an actor's attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Meta(pub(crate) Value);
+
+fn meta(text: &str) -> Result<(String, Meta), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), Meta(value_of(value)))),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// Only what is written as the type itself would be is of that type: `007` stays a string.
+fn value_of(text: &str) -> Value {
+    if let Some(quoted) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        return Value::from(quoted);
+    }
+    if let Ok(bool) = text.parse::<bool>() {
+        return Value::from(bool);
+    }
+    if let Ok(number) = text.parse::<i64>()
+        && number.to_string() == text
+    {
+        return Value::from(number);
+    }
+    if let Ok(number) = text.parse::<f64>()
+        && number.is_finite()
+        && number.to_string() == text
+    {
+        return Value::from(number);
+    }
+    Value::from(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(args: &[&str]) -> Result<Run, clap::Error> {
+        match Cli::try_parse_from(["store", "run"].iter().chain(args))?.command {
+            Command::Run(run) => Ok(run),
+            Command::Check(_) => unreachable!("asked for run"),
+        }
+    }
+
+    #[test]
+    fn definition_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_after_the_script_are_the_scripts() {
+        let parsed = run(&["--env", "a", "script.lua", "--env", "b", "-x", "--", "y"]).unwrap();
+        assert_eq!(parsed.source.env.as_deref(), Some("a"));
+        assert_eq!(parsed.script, PathBuf::from("script.lua"));
+        assert_eq!(parsed.args, ["--env", "b", "-x", "--", "y"]);
+        let parsed = run(&["-", "--config", "mine"]).unwrap();
+        assert_eq!((parsed.script, parsed.source.config), (PathBuf::from("-"), None));
+        assert_eq!(parsed.args, ["--config", "mine"]);
+    }
+
+    #[test]
+    fn misspelt_options_are_refused() {
+        for args in [&["--confg", "x", "s.lua"][..], &["-x", "s.lua"], &[], &["--actor-meta", "k", "s.lua"]] {
+            assert_eq!(run(args).unwrap_err().exit_code(), 2, "{args:?}");
+        }
+        assert!(run(&["--actor-meta", "k=v", "s.lua"]).is_err(), "attributes of nobody");
+    }
+
+    #[test]
+    fn attributes_are_typed_only_where_nothing_is_lost() {
+        for (text, value) in [
+            ("3", Value::from(3i64)),
+            ("-1", Value::from(-1i64)),
+            ("2.5", Value::from(2.5)),
+            ("true", Value::from(true)),
+            ("007", Value::from("007")),
+            ("1e3", Value::from("1e3")),
+            ("\"3\"", Value::from("3")),
+            ("a=b", Value::from("a=b")),
+            ("", Value::from("")),
+        ] {
+            assert_eq!(value_of(text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_scope_is_not_an_empty_scope() {
+        assert!(run(&["s.lua"]).unwrap().context().is(&Context::none()));
+        let context = run(&["--scope", "a", "--scope", "b", "s.lua"]).unwrap().context();
+        assert_eq!(context.scope().map(<[_]>::len), Some(2));
+    }
+}
