@@ -49,6 +49,7 @@
 //! ([`Error::outcome`]), and details. A missing key is `None` or `false`, never an error; a failing backend is never `None`.
 
 mod backends;
+pub mod blocking;
 mod open;
 
 pub use backends::backends;
