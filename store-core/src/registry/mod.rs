@@ -244,7 +244,7 @@ impl Inner {
         let slot = Slot::new(
             Arc::clone(&config.id),
             store,
-            config.settings.clone(),
+            config.settings,
             Arc::clone(security),
             Arc::clone(clock),
             Arc::clone(timer),

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use async_lock::OnceCell;
 use event_listener::{Event, EventListener};
 
 use super::flight::Flights;
@@ -33,6 +34,8 @@ pub(crate) struct Slot {
     /// Handles that are out and not released.
     pub(crate) handles: AtomicUsize,
     state: AtomicU8,
+    /// How closing ended, once it has.
+    closed: OnceCell<Result<()>>,
     in_flight: AtomicUsize,
     /// Notified when operations in flight are to give up.
     cancel: Event,
@@ -59,6 +62,7 @@ impl Slot {
             flights: Flights::default(),
             handles: AtomicUsize::new(0),
             state: AtomicU8::new(OPEN),
+            closed: OnceCell::new(),
             in_flight: AtomicUsize::new(0),
             cancel: Event::new(),
             idle: Event::new(),
@@ -98,16 +102,20 @@ impl Slot {
     }
 
     /// Ends the store: new operations are refused, those in flight get `patience`, then are cancelled; then the backend
-    /// flushes and closes, bounded by `patience` again.
+    /// flushes and closes, bounded by `patience` again. Once: whoever asks again gets the same answer.
     pub(crate) async fn close(&self, patience: Duration) -> Result<()> {
-        if self.state.compare_exchange(OPEN, CLOSING, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            let _ = deadline(&*self.timer, patience, self.until_idle()).await;
-            self.state.store(CANCELED, Ordering::SeqCst);
-            self.cancel.notify(usize::MAX);
-        }
+        self.closed.get_or_init(|| self.end(patience)).await.clone()
+    }
+
+    async fn end(&self, patience: Duration) -> Result<()> {
+        self.state.store(CLOSING, Ordering::SeqCst);
+        let _ = deadline(&*self.timer, patience, self.until_idle()).await;
+        self.state.store(CANCELED, Ordering::SeqCst);
+        self.cancel.notify(usize::MAX);
         let ended = deadline(&*self.timer, patience, async {
-            self.store.flush().await?;
-            self.store.close().await
+            // Closed even if the flush fails: a failed flush is told, but leaves nothing running.
+            let flushed = self.store.flush().await;
+            self.store.close().await.and(flushed)
         });
         match ended.await {
             Some(result) => result,
