@@ -1,7 +1,9 @@
 //! Keeps one connection alive: connects when first needed, reconnects until closed.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -100,14 +102,10 @@ impl Supervised {
                 return Ok(link);
             }
             Inner::ensure_running(inner)?;
-            {
-                let state = inner.state.lock();
-                if let Some(error) = &state.error {
-                    let given_up = state.since.is_some_and(|since| since.elapsed() > inner.timeout);
-                    if given_up || error.retryable() == Some(false) {
-                        return Err(error.clone());
-                    }
-                }
+            if let Some(error) = inner.hopeless() {
+                // A caller who tries again and again must not keep the runtime from connecting.
+                yield_once().await;
+                return Err(error);
             }
             if inner.deadlines.within(until, changed).await.is_none() {
                 let error = inner.state.lock().error.clone();
@@ -207,12 +205,33 @@ impl Inner {
         }
     }
 
+    /// Why waiting for the connection makes no sense.
+    fn hopeless(&self) -> Option<Error> {
+        let state = self.state.lock();
+        let error = state.error.as_ref()?;
+        let long_gone = state.since.is_some_and(|since| since.elapsed() > self.timeout);
+        (long_gone || error.retryable() == Some(false)).then(|| error.clone())
+    }
+
     fn failed(&self, error: Error) {
         let mut state = self.state.lock();
         state.error = Some(error);
         drop(state);
         self.changed.notify(usize::MAX);
     }
+}
+
+/// Lets other tasks of this executor run first.
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Notices when the task ends: normally because of a close, else because its runtime was shut down or cannot do input and output.

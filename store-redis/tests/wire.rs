@@ -11,7 +11,7 @@ use store_core::{
 use store_testkit::{RedisServer, Reply};
 use support::{key, millis, open, shared};
 
-const CX: Context = Context::none();
+static CX: Context = Context::none();
 
 fn redis<A: AsRef<[u8]>>(arguments: &[A]) -> Reply {
     RedisServer::shared().cli(arguments)
