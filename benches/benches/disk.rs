@@ -1,7 +1,8 @@
 //! store-sled against raw sled in the same mode, interleaved in one process.
 //!
 //! `cargo bench -p store-benches --bench disk` prints, for each row, the median of 5 rounds and the ratio to raw sled.
-//! `STORE_BENCH_KEYS` (default 1000000) says how many entries there are, `STORE_BENCH_DIR` where the files go.
+//! `STORE_BENCH_KEYS` (default 1000000) says how many entries there are, `STORE_BENCH_DIR` where the files go,
+//! `STORE_BENCH_ONLY` a part of a row's title.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may fail loudly")]
 
@@ -16,7 +17,15 @@ use store_core::{Backend, Context, Key, Lifetime, List, OpenContext, Put, Store,
 use store_sled::{Durability, Options, SledBackend};
 
 const ROUNDS: usize = 5;
-const VALUE: [u8; 100] = [0x61; 100];
+
+/// 100 bytes that never come twice: sled does nothing when a value is written that is there already.
+fn value() -> [u8; 100] {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let mut value = [0x61; 100];
+    value[..8].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    value
+}
+
 
 fn name(number: u64) -> [u8; 16] {
     // Spread over the key space, as users' keys are.
@@ -33,6 +42,10 @@ type Contender<'a> = (&'static str, Box<dyn FnMut(&mut dyn Iterator<Item = u64>)
 
 /// Runs the contenders in rotating order, and prints medians and ratios to the first.
 fn compare(title: &str, keys: u64, count: usize, contenders: &mut [Contender<'_>]) {
+    let only = std::env::var("STORE_BENCH_ONLY").unwrap_or_default();
+    if !title.contains(&only) {
+        return;
+    }
     let mut rates = vec![Vec::new(); contenders.len()];
     for round in 0..ROUNDS {
         for turn in 0..contenders.len() {
@@ -65,7 +78,7 @@ fn open(path: &Path, id: &str, durability: Durability) -> Arc<dyn Store> {
 fn set(store: &dyn TryStore, number: u64, lifetime: Lifetime) {
     let key = name(number);
     let put = Put::always(lifetime);
-    store.try_put(&Context::none(), Key::new(&key).unwrap(), &VALUE, put).expect("immediate").unwrap();
+    store.try_put(&Context::none(), Key::new(&key).unwrap(), &value(), put).expect("immediate").unwrap();
 }
 
 fn main() {
@@ -79,7 +92,7 @@ fn main() {
     let ours = open(&folder.join("ours"), "bench", Durability::Interval);
     let fast = ours.immediate().unwrap();
     for number in 0..keys {
-        raw.insert(name(number), &VALUE).unwrap();
+        raw.insert(name(number), &value()[..]).unwrap();
         set(fast, number, Lifetime::NEVER);
     }
     let hour = Lifetime::after(Duration::from_secs(3600)).unwrap();
@@ -121,7 +134,7 @@ fn main() {
         keys,
         100_000,
         &mut [
-            ("sled", Box::new(|numbers| numbers.map(|n| raw.insert(name(n), &VALUE).map(|_| 1).unwrap()).sum())),
+            ("sled", Box::new(|numbers| numbers.map(|n| raw.insert(name(n), &value()[..]).map(|_| 1).unwrap()).sum())),
             ("store-sled interval", Box::new(|numbers| numbers.map(|n| set(fast, n, Lifetime::NEVER)).count() as u64)),
             ("store-sled interval, with TTL", Box::new(|numbers| numbers.map(|n| set(fast, n, hour)).count() as u64)),
         ],
@@ -160,7 +173,7 @@ fn synced(folder: &Path, keys: u64, raw: &sled::Db) {
         async move {
             let key = name(n);
             let put = Put::always(Lifetime::NEVER);
-            ours.put(&Context::none(), Key::new(&key).unwrap(), &VALUE, put).await.unwrap();
+            ours.put(&Context::none(), Key::new(&key).unwrap(), &value(), put).await.unwrap();
         }
     };
     for n in 0..keys.min(1000) {
@@ -178,7 +191,7 @@ fn synced(folder: &Path, keys: u64, raw: &sled::Db) {
                 Box::new(|numbers| {
                     numbers
                         .map(|n| {
-                            raw.insert(name(n), &VALUE).unwrap();
+                            raw.insert(name(n), &value()[..]).unwrap();
                             raw.flush().map(|_| 1).unwrap()
                         })
                         .sum()
@@ -189,7 +202,7 @@ fn synced(folder: &Path, keys: u64, raw: &sled::Db) {
                 Box::new(|numbers| {
                     numbers
                         .map(|n| {
-                            raw.insert(name(n), &VALUE).unwrap();
+                            raw.insert(name(n), &value()[..]).unwrap();
                             raw.flush().unwrap();
                             data.sync_data().map(|()| 1).unwrap()
                         })
@@ -210,7 +223,7 @@ fn synced(folder: &Path, keys: u64, raw: &sled::Db) {
                         for n in numbers {
                             let key = name(n);
                             let put = Put::always(Lifetime::NEVER);
-                            ours.put(&Context::none(), Key::new(&key).unwrap(), &VALUE, put).await.unwrap();
+                            ours.put(&Context::none(), Key::new(&key).unwrap(), &value(), put).await.unwrap();
                         }
                     };
                     runtime.block_on(async { tokio::spawn(writer).await.unwrap() });
@@ -233,7 +246,7 @@ fn synced(folder: &Path, keys: u64, raw: &sled::Db) {
                         for _ in 0..64 {
                             scope.spawn(|| {
                                 while let Some(n) = numbers.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                                    raw.insert(name(*n), &VALUE).unwrap();
+                                    raw.insert(name(*n), &value()[..]).unwrap();
                                     raw.flush().unwrap();
                                 }
                             });
@@ -256,7 +269,7 @@ fn synced(folder: &Path, keys: u64, raw: &sled::Db) {
                                     while let Some(n) = numbers.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
                                         let key = name(*n);
                                         let put = Put::always(Lifetime::NEVER);
-                                        ours.put(&Context::none(), Key::new(&key).unwrap(), &VALUE, put).await.unwrap();
+                                        ours.put(&Context::none(), Key::new(&key).unwrap(), &value(), put).await.unwrap();
                                     }
                                 })
                             })

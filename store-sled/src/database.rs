@@ -143,8 +143,13 @@ impl Database {
 
     /// A read in sled.
     pub(crate) fn read<T>(&self, work: impl FnOnce() -> sled::Result<T>) -> Result<T> {
+        self.guard(|| work().map_err(engine))
+    }
+
+    /// Several reads in sled.
+    pub(crate) fn guard<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.health.readable()?;
-        caught(|| work().map_err(engine)).inspect_err(|error| {
+        caught(work).inspect_err(|error| {
             if error::is_panic(error) {
                 self.health.poison(error);
             }

@@ -1,11 +1,15 @@
 //! Listing, scanning and clearing, each in bounded steps.
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::sync::Arc;
 
 use sled::IVec;
-use store_core::{ClearStep, Item, List, ListPage, Result, Scan, ScanCursor, ScanPage, Want, prefix_end};
+use store_core::{
+    ClearStep, Item, List, ListPage, Payload, Result, Scan, ScanCursor, ScanPage, Time, Want, prefix_end,
+};
 
-use crate::record::Head;
+use crate::error::engine;
+use crate::record::{Head, payload};
 use crate::space::{Found, Space, with_key};
 
 /// Entries that one page examines at most: a run of expired ones ends the page and not the caller's patience.
@@ -20,6 +24,65 @@ struct Pass {
     items: Vec<Item>,
     /// The last key examined, if more may follow.
     resume: Option<Box<[u8]>>,
+}
+
+/// Entries on their way into a page. All values end in one allocation: one for each would cost more than sled does.
+struct Page {
+    limit: usize,
+    want: Want,
+    found: Vec<(IVec, Found, Option<Payload>)>,
+    bytes: usize,
+}
+
+impl Page {
+    fn new(limit: usize, want: Want) -> Page {
+        Page { limit, want, found: Vec::with_capacity(limit.min(1000)), bytes: 0 }
+    }
+
+    fn is_full(&self) -> bool {
+        self.found.len() >= self.limit || self.bytes >= PAGE_BYTES
+    }
+
+    fn push(&mut self, space: &Space, key: IVec, found: Found) -> Result<()> {
+        if found.head.large.is_none() || self.want == Want::Keys {
+            self.bytes += payload(&found.record).len();
+            self.found.push((key, found, None));
+            return Ok(());
+        }
+        let whole = match space.value(&found)? {
+            Some(value) => Some((found, value)),
+            // Replaced in this moment.
+            None => space.read(&key)?,
+        };
+        if let Some((found, value)) = whole {
+            self.bytes += value.len();
+            self.found.push((key, found, Some(value)));
+        }
+        Ok(())
+    }
+
+    fn finish(self, space: &Space, now: Time) -> Vec<Item> {
+        if self.want == Want::Keys {
+            return self.found.into_iter().map(|(key, ..)| Item { key: Box::from(&*key), entry: None }).collect();
+        }
+        let mut values = Vec::with_capacity(self.found.iter().map(|(_, found, _)| payload(&found.record).len()).sum());
+        for (_, found, _) in &self.found {
+            values.extend_from_slice(payload(&found.record));
+        }
+        let values: Arc<[u8]> = Arc::from(values);
+        let mut end = 0;
+        let mut items = Vec::with_capacity(self.found.len());
+        for (key, found, large) in self.found {
+            let start = end;
+            end += payload(&found.record).len();
+            let value = large.unwrap_or_else(|| Payload::shared(Arc::clone(&values), start..end));
+            let entry = space.describe(&found.head, value, now);
+            if entry.is_some() {
+                items.push(Item { key: Box::from(&*key), entry });
+            }
+        }
+        items
+    }
 }
 
 impl Space {
@@ -39,42 +102,30 @@ impl Space {
     /// Live entries after a key. With `exact` a full page looks ahead for one more, so that a next page is never promised
     /// in vain.
     fn pass(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize, want: Want, exact: bool) -> Result<Pass> {
-        let now = self.clock.coarse();
-        let mut items: Vec<Item> = Vec::with_capacity(limit.min(1000));
-        let mut examined = 0;
-        let mut bytes = 0;
-        let mut last: Option<IVec> = None;
-        let mut rest = self.range(prefix, after);
-        loop {
-            let Some((key, record)) = self.db.read(|| rest.next().transpose())? else {
-                return Ok(Pass { items, resume: None });
-            };
-            let head = Head::read(&record).map_err(|error| with_key(error, &key))?;
-            let live = !head.deadline.has_passed(now);
-            let full = items.len() >= limit || bytes >= PAGE_BYTES;
-            if full && (live || !exact) {
-                // The page ends behind the last key examined: what expired in between need not be seen again.
-                return Ok(Pass { items, resume: last.map(|key| Box::from(&*key)) });
-            }
-            examined += 1;
-            if live && !full {
-                let entry = match want {
-                    Want::Keys => None,
-                    Want::Entries => match self.value(&Found { record, head })? {
-                        Some(value) => self.describe(&head, value),
-                        None => self.entry(&key)?,
-                    },
-                };
-                bytes += entry.as_ref().map_or(0, |entry| entry.value.len());
-                if entry.is_some() || want == Want::Keys {
-                    items.push(Item { key: Box::from(&*key), entry });
+        self.db.guard(|| {
+            // One moment for the whole page.
+            let now = self.clock.coarse();
+            let mut page = Page::new(limit, want);
+            let mut examined = 0;
+            let mut last: Option<IVec> = None;
+            for next in self.range(prefix, after) {
+                let (key, record) = next.map_err(engine)?;
+                let head = Head::read(&record).map_err(|error| with_key(error, &key))?;
+                let live = !head.deadline.has_passed(now);
+                let full = page.is_full();
+                if examined >= EXAMINED || (full && (live || !exact)) {
+                    // The page ends behind the last key examined: what expired in between need not be seen again.
+                    let resume = last.map(|key| Box::from(&*key));
+                    return Ok(Pass { items: page.finish(self, now), resume });
                 }
+                examined += 1;
+                if live && !full {
+                    page.push(self, key.clone(), Found { record, head })?;
+                }
+                last = Some(key);
             }
-            if examined >= EXAMINED {
-                return Ok(Pass { items, resume: Some(Box::from(&*key)) });
-            }
-            last = Some(key);
-        }
+            Ok(Pass { items: page.finish(self, now), resume: None })
+        })
     }
 
     fn range(&self, prefix: &[u8], after: Option<&[u8]>) -> sled::Iter {
