@@ -22,6 +22,8 @@ use crate::target::{Place, Target};
 /// Requests that may wait for the socket: beyond, callers wait in line.
 const PIPELINE: usize = 1024;
 
+const NO_REDIS: &str = "the server there is no Redis";
+
 /// What a new connection consists of.
 pub(crate) struct Opened {
     pub(crate) connection: MultiplexedConnection,
@@ -151,6 +153,9 @@ where
     for step in steps {
         let line = lines.next(stream).await.map_err(failed)?;
         let Some(refusal) = line.strip_prefix('-') else {
+            if !line.starts_with(['+', ':']) {
+                return Err(failed(io::Error::new(io::ErrorKind::InvalidData, NO_REDIS)));
+            }
             if step == Step::Id {
                 id = line.strip_prefix(':').and_then(|id| id.parse().ok());
             }
@@ -182,7 +187,7 @@ impl Lines {
                 return Ok(String::from_utf8_lossy(&line).trim_end().to_owned());
             }
             if self.0.len() > 64 << 10 {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "this is no Redis server"));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, NO_REDIS));
             }
             let mut chunk = [0; 512];
             match stream.read(&mut chunk).await? {
