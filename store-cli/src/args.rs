@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use store::{Actor, Context, Value};
@@ -41,6 +41,7 @@ pub(crate) struct Source {
 }
 
 #[derive(Debug, Args)]
+#[command(override_usage = "store run [OPTIONS] <SCRIPT> [ARGS]...")]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) source: Source,
@@ -53,15 +54,23 @@ pub(crate) struct Run {
     /// A group of policies to act under; several make one scope
     #[arg(long, value_name = "GROUP")]
     pub(crate) scope: Vec<String>,
-    /// The Lua script; - reads it from standard input
-    #[arg(value_name = "SCRIPT")]
-    pub(crate) script: PathBuf,
-    /// What the script gets as `arg[1]`, `arg[2]`, ... and `...`
-    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) args: Vec<OsString>,
+    /// The Lua script (- reads it from standard input), and what it gets as `arg[1]`, `arg[2]`, ... and `...`; options that stand
+    /// after the script are its own
+    #[arg(value_name = "SCRIPT", required = true, trailing_var_arg = true)]
+    line: Vec<OsString>,
 }
 
 impl Run {
+    /// The script: a path, or `-`.
+    pub(crate) fn script(&self) -> &Path {
+        self.line.first().map_or(Path::new(""), Path::new)
+    }
+
+    /// The script's own arguments.
+    pub(crate) fn args(&self) -> &[OsString] {
+        self.line.get(1..).unwrap_or_default()
+    }
+
     /// Who asks, for the policies.
     pub(crate) fn context(&self) -> Context {
         let actor = self.actor.as_ref().map(|id| {
@@ -126,11 +135,11 @@ mod tests {
     fn options_after_the_script_are_the_scripts() {
         let parsed = run(&["--env", "a", "script.lua", "--env", "b", "-x", "--", "y"]).unwrap();
         assert_eq!(parsed.source.env.as_deref(), Some("a"));
-        assert_eq!(parsed.script, PathBuf::from("script.lua"));
-        assert_eq!(parsed.args, ["--env", "b", "-x", "--", "y"]);
+        assert_eq!(parsed.script(), Path::new("script.lua"));
+        assert_eq!(parsed.args(), ["--env", "b", "-x", "--", "y"]);
         let parsed = run(&["-", "--config", "mine"]).unwrap();
-        assert_eq!((parsed.script, parsed.source.config), (PathBuf::from("-"), None));
-        assert_eq!(parsed.args, ["--config", "mine"]);
+        assert_eq!((parsed.script(), &parsed.source.config), (Path::new("-"), &None));
+        assert_eq!(parsed.args(), ["--config", "mine"]);
     }
 
     #[test]

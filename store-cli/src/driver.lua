@@ -7,7 +7,7 @@ local pack, gsub = table.pack, string.gsub
 -- Whatever the script may have made of its error object: this never raises.
 local function field(object, name)
     local ok, value = pcall(function() return object[name](object) end)
-    if ok then return value end
+    return ok and value or nil
 end
 
 local function is_error_object(value)

@@ -66,7 +66,7 @@ impl Script {
         let (arg, args) = arguments(&lua, run)?;
         lua.globals().raw_set("arg", arg)?;
         let driver: Function = lua.load(DRIVER).set_name("=[store run]").into_function()?;
-        let name = chunk_name(&run.script);
+        let name = chunk_name(run.script());
         let main = lua.load(without_shebang(source)).set_name(name).into_function()?;
         let main: Function = driver.call(main)?;
         replace_exit(&lua, registry, runtime)?;
@@ -108,9 +108,9 @@ fn install(lua: &Lua, registry: &Registry, context: Context, runtime: &Handle) -
 /// The table `arg`, and the same arguments for `...`.
 fn arguments(lua: &Lua, run: &Run) -> mlua::Result<(Table, MultiValue)> {
     let arg = lua.create_table()?;
-    arg.raw_set(0, lua.create_string(run.script.as_os_str().as_encoded_bytes())?)?;
+    arg.raw_set(0, lua.create_string(run.script().as_os_str().as_encoded_bytes())?)?;
     let mut all = MultiValue::new();
-    for text in &run.args {
+    for text in run.args() {
         let text = lua.create_string(text.as_encoded_bytes())?;
         arg.raw_push(&text)?;
         all.push_back(Value::String(text));

@@ -16,7 +16,7 @@ use crate::lua::Script;
 /// Runs the script. The stores are closed when this returns, whichever way the script ended.
 pub(crate) fn run(run: &Run) -> Result<(), End> {
     let registry = Registry::new(run.source.resolve()?);
-    let source = read(&run.script)?;
+    let source = read(run.script())?;
     let runtime = runtime()?;
     let interrupted = Arc::new(AtomicBool::new(false));
     runtime.spawn(end_on_signal(registry.clone(), Arc::clone(&interrupted)));

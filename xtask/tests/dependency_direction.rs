@@ -1,4 +1,5 @@
 //! Who may depend on whom, for the packages above `store` (its own tests speak of it and of what is below).
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
