@@ -1,5 +1,7 @@
 //! Every condition of a real server, provoked, and what it is called.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! What happens when Redis is not well. Every call ends by its deadline, and says honestly what became of it.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use std::sync::Arc;
