@@ -197,7 +197,7 @@ impl Inner {
     }
 
     pub(crate) fn get_and_touch(&self, key: Key<'_>, lifetime: Lifetime) -> Result<Option<Payload>> {
-        Ok(self.touch_with(key, lifetime, None, record::payload)?)
+        self.touch_with(key, lifetime, None, record::payload)
     }
 
     fn touch_with<T>(

@@ -211,7 +211,7 @@ mod tests {
         for round in 0..rounds {
             let key = make(&mut random);
             // Phases of growing and of shrinking, so that leaves split and merge.
-            let growing = (round / (rounds / 4).max(1)) % 2 == 0;
+            let growing = (round / (rounds / 4).max(1)).is_multiple_of(2);
             match model.get(&key).copied() {
                 Some(slot) if !growing || random.u8(0..4) == 0 => {
                     order.remove(slot, &slab);

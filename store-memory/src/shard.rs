@@ -60,6 +60,8 @@ pub(crate) struct Shard {
     /// Made by the first entry that expires.
     wheel: Option<Box<Wheel>>,
     recency: Option<Recency>,
+    /// Slots are being moved together, over as many steps as it takes.
+    moving: bool,
     limits: Option<Arc<Limits>>,
     hash: Hash,
     cipher: VersionCipher,
@@ -82,6 +84,7 @@ impl Shard {
             order: Order::new(),
             wheel: None,
             recency: limits.and_then(|limits| Recency::new(limits.on_full)),
+            moving: false,
             limits: limits.map(Arc::clone),
             hash,
             cipher,
@@ -248,11 +251,15 @@ impl Shard {
             self.wheel = None;
         }
         self.table.shrink();
+        self.moving |= self.slab.is_sparse();
+        if !self.moving {
+            return true;
+        }
         for _ in 0..budget {
-            if !self.slab.is_sparse() {
-                return true;
-            }
-            let Some((from, to)) = self.slab.next_move() else { break };
+            let Some((from, to)) = self.slab.next_move() else {
+                self.moving = false;
+                break;
+            };
             let place = self.hash.place(self.slab.key(from));
             self.table.relocate(place.hash, from, to);
             self.order.relocate(from, to, &self.slab);
@@ -267,7 +274,7 @@ impl Shard {
         if let Some(recency) = &mut self.recency {
             recency.truncate(self.slab.len());
         }
-        !self.slab.is_sparse()
+        !self.moving
     }
 
     /// The entry that a full store parts with; never the one with the given key.

@@ -12,11 +12,12 @@ use crate::slab::{NIL, Slab};
 const BITS: u32 = 6;
 const LISTS: usize = 1 << BITS;
 const LEVELS: usize = 8;
+const ALL_LISTS: u32 = 8 << BITS;
 /// The last millisecond that the wheel can tell from later ones: in the year 10889.
-const HORIZON: u64 = (1 << (BITS * LEVELS as u32)) - 1;
+const HORIZON: u64 = (1 << (BITS * 8)) - 1;
 
 /// In a slot's `prev`: the entry is the first of the list with the number in the lower bits. Above every slot number.
-const HEAD: u32 = NIL - 1 - (LEVELS * LISTS) as u32;
+const HEAD: u32 = NIL - 1 - ALL_LISTS;
 
 #[derive(Debug)]
 pub(crate) struct Wheel {
@@ -157,6 +158,12 @@ mod tests {
 
     const START: u64 = 1_767_225_600_000;
 
+    /// Up to a few milliseconds or many years.
+    fn far(random: &mut fastrand::Rng) -> u64 {
+        let bits = random.u32(1..42);
+        random.u64(0..1 << bits)
+    }
+
     fn slab_with(deadlines: &[u64]) -> Slab {
         let mut slab = Slab::new();
         for &deadline in deadlines {
@@ -185,7 +192,7 @@ mod tests {
     fn t6_each_expires_at_its_deadline_and_not_before() {
         let mut random = fastrand::Rng::with_seed(3);
         for _ in 0..200 {
-            let deadlines: Vec<u64> = (0..60).map(|_| START + 1 + random.u64(0..1 << random.u32(1..42))).collect();
+            let deadlines: Vec<u64> = (0..60).map(|_| START + 1 + far(&mut random)).collect();
             let mut slab = slab_with(&deadlines);
             let mut wheel = Wheel::new(START);
             let mut model = BTreeMap::new();
@@ -200,7 +207,7 @@ mod tests {
                 now = match random.u8(0..3) {
                     0 => now.max(deadline - 1),
                     1 => deadline,
-                    _ => deadline + random.u64(0..1 << random.u32(1..42)),
+                    _ => deadline + far(&mut random),
                 };
                 let mut expired = Vec::new();
                 // In steps of random size: a step may end within a list.
