@@ -141,6 +141,14 @@ impl Database {
         self.write(|| engine.db.open_tree(&name))
     }
 
+    /// The ids of the stores that it holds.
+    pub(crate) fn stores(&self) -> Result<Vec<String>> {
+        let names = self.engine()?.db.tree_names();
+        let mut ids: Vec<String> = names.iter().filter_map(|name| store_id(name)).collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
     /// A read in sled.
     pub(crate) fn read<T>(&self, work: impl FnOnce() -> sled::Result<T>) -> Result<T> {
         self.guard(|| work().map_err(engine))
@@ -365,6 +373,12 @@ fn identify(db: &sled::Db, meta: &sled::Tree, note: Option<Note>) -> Result<(Not
     let cipher = meta.get("cipher").map_err(engine)?.ok_or_else(lost)?;
     let (before, after) = cipher.split_at_checked(8).ok_or_else(lost)?;
     Ok((Note { id, closed: None }, VersionCipher::new([number(before), number(after)])))
+}
+
+/// The id of the store whose records a tree with this name holds.
+pub(crate) fn store_id(tree: &[u8]) -> Option<String> {
+    let id = tree.strip_prefix(b"d")?;
+    String::from_utf8(id.to_vec()).ok().filter(|id| !id.is_empty())
 }
 
 fn lost() -> Error {

@@ -32,10 +32,12 @@
 //! | `database.rs`, `files.rs` | an open database: lock, recovery, version counters, what a failure leaves |
 //! | `commit.rs` | group commit |
 //! | `sweep.rs` | freeing what has expired |
+//! | [`doctor`] | verifying a database, and saving what is readable of a damaged one |
 
 mod commit;
 mod config;
 mod database;
+pub mod doctor;
 mod error;
 mod files;
 mod large;

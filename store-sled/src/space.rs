@@ -18,7 +18,8 @@ use store_core::{
 use crate::commit::Ticket;
 use crate::database::Database;
 use crate::error::corrupt;
-use crate::record::{Body, Head, due, hint, payload, split_hint, with_deadline};
+use crate::large::Upload;
+use crate::record::{Body, CHUNK, Head, due, hint, payload, split_hint, with_deadline};
 
 /// How many hints are looked at before the clock is.
 const GLANCE: usize = 64;
@@ -231,6 +232,27 @@ impl Space {
         let old = self.db.write(|| self.data.remove(key))?;
         self.release(key, old.clone(), None, None)?;
         Ok(old)
+    }
+
+    /// Writes a live entry with a deadline that was set elsewhere; `false` if it has passed.
+    pub(crate) fn restore(&self, key: &[u8], value: &[u8], deadline: Deadline) -> Result<bool> {
+        if deadline.has_passed(self.clock.now()) {
+            return Ok(false);
+        }
+        let (counter, body, upload) = if value.len() <= CHUNK {
+            (self.db.count()?, Body::Inline(value), None)
+        } else {
+            let mut upload = Upload::begin(self, key, value)?;
+            while upload.step()? {}
+            (upload.counter(), Body::Large(upload.length()), Some(upload))
+        };
+        let _alone = self.lock(key);
+        self.replace(key, Head::with(counter, deadline, body), deadline)?;
+        if let Some(upload) = upload {
+            upload.keep();
+        }
+        self.applied();
+        Ok(true)
     }
 
     pub(crate) fn delete(&self, key: &[u8], if_version: Option<&Version>) -> Result<Done<bool>> {

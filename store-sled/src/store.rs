@@ -1,6 +1,7 @@
 //! The store: which answers wait for the device, and which do not.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use store_core::{
@@ -19,6 +20,8 @@ use crate::task::{blocking, yield_now};
 const AT_ONCE: usize = 32;
 /// Steps of removing garbage at close; what is left then is found by the next run.
 const GARBAGE_AT_CLOSE: usize = 1000;
+/// How long a close waits for operations in flight.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A store on sled. Made by [`SledBackend`](crate::SledBackend).
 ///
@@ -274,6 +277,11 @@ impl Store for SledStore {
         }
         // The last store of a database closes it, which waits for sled's threads.
         blocking("store-close", move || {
+            // Whoever is in the middle of an operation keeps it open; so does the sweeper, for milliseconds.
+            let started = Instant::now();
+            while Arc::strong_count(&space) > 1 && started.elapsed() < LINGER {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             drop(space);
             Ok(())
         })
