@@ -141,6 +141,7 @@ impl<'a> Encoder<'a> {
 
     /// Writes the header of an array of `count` values, which must follow. Refused at once if they cannot fit.
     pub fn array_header(&mut self, count: usize) -> Result<()> {
+        self.need(count)?;
         let header = header(false, count)?;
         self.need(header.len().saturating_add(count))?;
         self.put(&header)
@@ -148,6 +149,7 @@ impl<'a> Encoder<'a> {
 
     /// Writes the header of a map of `count` keys, each to be followed by its value. Refused at once if they cannot fit.
     pub fn map_header(&mut self, count: usize) -> Result<()> {
+        self.need(count)?;
         let header = header(true, count)?;
         self.need(header.len().saturating_add(count.saturating_mul(2)))?;
         self.put(&header)
@@ -227,6 +229,7 @@ fn header(map: bool, count: usize) -> Result<IntegerBuf> {
     }
 }
 
+/// MessagePack ends at 2^32, whatever larger limit is set.
 fn wide(count: usize, m16: u8, m32: u8) -> Result<IntegerBuf> {
     if let Ok(count) = u16::try_from(count) {
         return Ok(IntegerBuf::new(m16, count.to_be_bytes()));
