@@ -15,7 +15,8 @@
 //! | `store.null`, inside of tables | nil | `None`, `()` |
 //!
 //! Types are asked for their human-readable form (an IP address is a string), because scripts are to read it. Structs are maps of
-//! their field names; enums look as `serde_json` writes them.
+//! their field names; enums look as `serde_json` writes them. `Vec<u8>` is a list of numbers to serde; for bytes take `serde_bytes`,
+//! [`Value::String`](crate::Value::String), or [`Raw`] if they are encoded already.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
