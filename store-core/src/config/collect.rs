@@ -1,7 +1,8 @@
 //! Deserialising so that every mistake is found, where serde stops at the first.
 //!
 //! The tree is deserialised; when that fails, the error's span tells which entry is at fault; the mistake is recorded, the
-//! entry is taken out, and it is tried again, until it succeeds or nothing more can be taken out.
+//! entry is taken out, and it is tried again, until it succeeds or nothing more can be taken out. What a backend checks
+//! afterwards is treated alike.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -26,27 +27,31 @@ pub(crate) struct Collect<'a> {
 }
 
 impl Collect<'_> {
-    /// Deserialises; `None` if there were mistakes, or if what a variable will bring is needed to tell.
+    /// Deserialises and checks; `None` if there were mistakes, or if what a variable will bring is needed to tell.
     pub(crate) fn run<T>(
         mut self,
         input: &Interpolated<'_>,
         parse: impl Fn(Spanned<DeValue<'_>>) -> Result<T, Error>,
+        check: impl Fn(&T) -> crate::Result<()>,
     ) -> Option<T> {
         let mut tree = input.value.clone();
         let mut removed = Vec::new();
-        let mut clean = true;
         for _ in 0..MAX_ROUNDS {
-            let error = match parse(tree.clone()) {
-                Ok(parsed) => return clean.then_some(parsed),
-                Err(error) => error,
+            let steps = match parse(tree.clone()) {
+                Ok(_) if !input.unresolved.is_empty() => return None,
+                Ok(parsed) => match check(&parsed) {
+                    Ok(()) => return removed.is_empty().then_some(parsed),
+                    // What was taken out for another mistake is complained of for no reason of its own.
+                    Err(error) if mentions(error.message(), &removed) => return None,
+                    Err(error) => self.refuse(&error, &tree, input),
+                },
+                Err(error) => {
+                    let steps = error.span().and_then(|span| find(&tree, &span)).unwrap_or_default();
+                    self.report(&error, &steps, &tree, input, &removed);
+                    steps
+                }
             };
-            clean = false;
-            let steps = error.span().and_then(|span| find(&tree, &span)).unwrap_or_default();
-            self.report(&error, &steps, &tree, input, &removed);
-            match remove(&mut tree, &steps) {
-                Some(path) => removed.push(path),
-                None => return None,
-            }
+            removed.push(remove(&mut tree, &steps)?);
         }
         self.problems.add(&input.value.span(), self.path, "there are too many mistakes here to list them all");
         None
@@ -109,33 +114,46 @@ impl Collect<'_> {
         }
     }
 
-    /// What a backend says of options whose types are right; `details.key` names the one at fault.
-    pub(crate) fn refuse(self, error: &crate::Error, input: &Interpolated<'_>) {
+    /// What a backend says of options whose types are right; `details.key` names the one at fault, to which the way is
+    /// returned.
+    fn refuse(&mut self, error: &crate::Error, tree: &Spanned<DeValue<'_>>, input: &Interpolated<'_>) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut path = self.path.clone();
         let key = error.detail("key").and_then(crate::Value::as_str).unwrap_or_default();
         for name in key.split('.').filter(|name| !name.is_empty()) {
             path = path.key(name);
             steps.push(Step::Key(name.to_owned()));
-            if at(&input.value, &steps).is_none() {
+            if at(tree, &steps).is_none() {
                 steps.pop();
                 break;
             }
         }
         let span = match steps.split_last() {
-            Some((last, parents)) => last.span(at(&input.value, parents)),
+            Some((last, parents)) => last.span(at(tree, parents)),
             None => input.value.span(),
         };
         let message = error.message();
         if !input.mentions_sensitive(message) {
             self.problems.add(&span, &path, message);
-            return;
+            return steps;
         }
         let written = at(self.written, &steps).filter(|_| !steps.is_empty());
         let what = written.map(|written| super::describe::show(written.get_ref(), steps.last()));
         let what = what.unwrap_or_else(|| "the value".to_owned());
         self.problems.add(&span, &path, format!("{what} is not accepted (the reason would show its value)"));
+        steps
     }
+}
+
+/// Whether a message names an entry that was taken out.
+fn mentions(message: &str, removed: &[Vec<Step>]) -> bool {
+    let word = |text: &str| !text.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'_');
+    let names = removed.iter().filter_map(|steps| match steps.last() {
+        Some(Step::Key(name)) if word(name) => Some(name.as_str()),
+        _ => None,
+    });
+    let words = || message.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    names.into_iter().any(|name| words().any(|word| word == name))
 }
 
 /// A step into a tree.
@@ -229,6 +247,7 @@ fn plain(expected: &str) -> Cow<'_, str> {
         "a boolean" => "true or false",
         "a sequence" => "an array",
         "a map" => "a table",
+        "path string" => "a string",
         other if other.starts_with("a nonzero ") => "a whole number, 1 or more",
         other if other.starts_with("struct ") => "a table",
         other => return Cow::Owned(other.to_owned()),

@@ -265,16 +265,7 @@ impl<'a, 'd> Fields<'a, 'd> {
             return None;
         }
         let collect = Collect { noun: "option", path: &path, written: &written, problems: &mut *self.problems };
-        let options = collect.run(&input, |tree| backend.parse(tree))?;
-        if !input.unresolved.is_empty() {
-            return None;
-        }
-        if let Err(error) = backend.check(&options) {
-            let collect = Collect { noun: "option", path: &path, written: &written, problems: &mut *self.problems };
-            collect.refuse(&error, &input);
-            return None;
-        }
-        Some(options)
+        collect.run(&input, |tree| backend.parse(tree), |options| backend.check(options))
     }
 }
 

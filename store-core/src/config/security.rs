@@ -76,7 +76,7 @@ fn policies<'a>(
             problems.add(&item.span(), &path.key(name), "missing key");
         }
         let collect = Collect { noun: "key", path: &path, written: item, problems };
-        let stated = collect.run(&input, |tree| Stated::deserialize(ValueDeserializer::from(tree)));
+        let stated = collect.run(&input, |tree| Stated::deserialize(ValueDeserializer::from(tree)), |_| Ok(()));
         let Some(Stated { id, actions, resources, keys, effect, groups }) = stated else { continue };
         let (Some(id), Some(actions), Some(resources), Some(effect)) = (id, actions, resources, effect) else {
             continue;

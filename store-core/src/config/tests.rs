@@ -29,7 +29,7 @@ struct PlainOptions {
     list: Vec<u16>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Mode {
     #[default]
@@ -52,6 +52,9 @@ impl Backend for Plain {
     fn check(&self, options: &PlainOptions) -> Result<()> {
         if options.nested.port == 1 {
             return Err(Error::invalid("port 1 is reserved").with_detail("key", "nested.port"));
+        }
+        if options.mode == Mode::Safe && options.max_entries.is_none() {
+            return Err(Error::invalid("mode safe needs max_entries").with_detail("key", "mode"));
         }
         if options.label.contains("bad") {
             return Err(Error::invalid(format!("{} is bad", options.label)).with_detail("key", "label"));
@@ -528,6 +531,26 @@ effect = "maybe"
             "x.toml:17 extra",
         ],
         "{found:#?}"
+    );
+}
+
+#[test]
+fn h2_what_a_backend_checks_comes_at_once_and_without_consequences() {
+    let entry = |options: &str| format!("[stores.s]\nbackend = \"memory\"\n[stores.s.options]\n{options}");
+    let found = problems(&entry("list = \"x\"\nlabel = \"bad\"\nnested.port = 1"), None);
+    assert_eq!(
+        found,
+        [
+            "x.toml:4: stores.s.options.list: expected an array, found the string \"x\"",
+            "x.toml:5: stores.s.options.label: bad is bad",
+            "x.toml:6: stores.s.options.nested.port: port 1 is reserved",
+        ]
+    );
+    let found = problems(&entry("max_entries = \"x\"\nmode = \"safe\""), None);
+    assert_eq!(found.len(), 1, "what is missing only because it was wrong is not complained of: {found:#?}");
+    assert_eq!(
+        problems(&entry("mode = \"safe\""), None),
+        ["x.toml:4: stores.s.options.mode: mode safe needs max_entries"]
     );
 }
 
