@@ -192,7 +192,9 @@ pub fn salvage(from: &Path, into: &Path) -> Result<Salvaged> {
     let copied = copy_folder(from, &copy).map_err(|cause| file("copying the damaged database", cause));
     let salvaged = copied.and_then(|()| {
         let old = open_damaged(&copy)?;
-        let db = Arc::new(Database::open(&into.join("new"), SETTINGS)?);
+        let fresh = into.join("new");
+        fs::create_dir(&fresh).map_err(|cause| file("making the new database", cause))?;
+        let db = Arc::new(Database::open(&fresh, SETTINGS)?);
         let mut salvaged = Salvaged::default();
         for name in old.tree_names() {
             if let Some(id) = store_id(&name) {

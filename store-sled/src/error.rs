@@ -14,6 +14,12 @@ pub(crate) const SALVAGE: &str =
 /// A failure inside sled that is not about one argument: how it looks to a caller.
 pub(crate) fn engine(error: sled::Error) -> Error {
     match error {
+        // sled reads large pages from files of their own: one that is gone, or short, is damage.
+        sled::Error::Io(cause)
+            if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData) =>
+        {
+            corrupt("a part of the database is gone").with_source(cause)
+        }
         sled::Error::Io(cause) => file("reading or writing the database", cause),
         sled::Error::Corruption { .. } => corrupt("the database is damaged").with_source(error),
         sled::Error::Unsupported(_) => {
@@ -37,8 +43,6 @@ pub(crate) fn file(doing: &str, cause: io::Error) -> Error {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             Error::new(Kind::PermissionDenied, format!("{message}: the file system denies it"))
         }
-        // sled reads large pages from files of their own: one that is gone, or short, is damage.
-        ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => corrupt(&message),
         _ => Error::unavailable(message).with_reason("io").with_retryable(false),
     };
     error.with_source(cause)
