@@ -1,1 +1,20 @@
-//! Benchmarks of the store.
+//! How the store is measured.
+//!
+//! - [`compare`] runs contenders in rounds, interleaved in one process and in rotating order, so that what the machine does
+//!   meanwhile hits all alike. What counts is the ratio within a round; [`Ratio`] tells its median and its spread.
+//! - [`Latencies`] collects single operations: p50, p99, p99.9, worst.
+//! - [`Workload`] chooses keys: uniform, or skewed as real traffic is ([`Workload::zipf`]).
+//! - [`Report`] prints a table for people and JSON lines for programs; [`plot`] draws SVG from the latter.
+//!
+//! The harness is tested like everything else: a contender slowed by a known factor reads as that factor.
+
+mod compare;
+mod latency;
+pub mod plot;
+mod report;
+mod workload;
+
+pub use compare::{Contender, Outcome, Ratio, compare, median};
+pub use latency::Latencies;
+pub use report::{Report, field};
+pub use workload::{KEY_LEN, Keys, Workload};

@@ -1,5 +1,7 @@
 //! Short words for the operations.
 
+#![allow(clippy::unwrap_used, reason = "only tests use this")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
