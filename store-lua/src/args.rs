@@ -142,8 +142,9 @@ impl Options {
 pub(crate) fn items(name: &str, value: &Value) -> Result<Vec<Value>, Stop> {
     let Value::Table(table) = value else { return Err(wrong(name, "a table", value).into()) };
     let length = match table.raw_get("n")? {
+        Value::Nil => table.raw_len(),
         Value::Integer(length) if length >= 0 => usize::try_from(length).unwrap_or(usize::MAX),
-        _ => table.raw_len(),
+        other => return Err(wrong("n", "an integer of 0 or more", &other).into()),
     };
     let limit = store_core::MAX_BATCH;
     if length > limit {

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
 use mlua::{Function, Lua, Table, Value};
-use store_core::{Context, Registry};
+use store_core::config::Document;
+use store_core::{Context, Error, Registry};
 
 use crate::args::bytes;
 use crate::handle::{Methods, give};
@@ -80,6 +82,95 @@ impl fmt::Debug for Options {
             .field("globals", &self.globals)
             .finish()
     }
+}
+
+/// Where a configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Configuration {
+    /// A TOML file; relative paths in it are relative to its folder.
+    File(PathBuf),
+    /// TOML; relative paths in it are relative to the current folder.
+    Text(String),
+}
+
+impl Configuration {
+    /// A configuration that is in memory.
+    #[must_use]
+    pub fn text(toml: impl Into<String>) -> Configuration {
+        Configuration::Text(toml.into())
+    }
+}
+
+impl From<&str> for Configuration {
+    fn from(path: &str) -> Configuration {
+        Configuration::File(path.into())
+    }
+}
+
+impl From<&Path> for Configuration {
+    fn from(path: &Path) -> Configuration {
+        Configuration::File(path.into())
+    }
+}
+
+impl From<PathBuf> for Configuration {
+    fn from(path: PathBuf) -> Configuration {
+        Configuration::File(path)
+    }
+}
+
+/// Makes `require("store")` give the stores of a configuration, each with the backend that it names, and defines the global
+/// `errors`. The registry that comes back is for the host: to close it when the scripts are done, to count handles.
+///
+/// `environment` selects one of the configuration's `[env.NAME]` tables. Which backends there are, the Cargo features `memory`,
+/// `sled` and `redis` decide.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use store_lua::Configuration;
+/// let lua = mlua::Lua::new();
+/// let registry = store_lua::open(&lua, Configuration::text("[stores.'app:cache']\nbackend = 'memory'"), None)?;
+/// lua.load(r#"
+///     local store = require("store")
+///     local cache = store.get("app:cache")
+///     cache:set("user:123", {name = "Alice"}, 3600)
+///     assert(cache:get("user:123").name == "Alice")
+/// "#).exec()?;
+/// assert_eq!(registry.handles_out(None), 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// INVALID: all mistakes in the configuration at once, with file, line and key. INTERNAL: the VM is out of memory, or lacks a
+/// standard library that is needed.
+pub fn open(
+    lua: &Lua,
+    configuration: impl Into<Configuration>,
+    environment: Option<&str>,
+) -> store_core::Result<Registry> {
+    open_with(lua, configuration, environment, Options::default())
+}
+
+/// [`open`] with options.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(
+    lua: &Lua,
+    configuration: impl Into<Configuration>,
+    environment: Option<&str>,
+    options: Options,
+) -> store_core::Result<Registry> {
+    let document = match configuration.into() {
+        Configuration::File(path) => Document::read(path)?,
+        Configuration::Text(toml) => Document::parse(&toml, "configuration")?,
+    };
+    let registry = store::open_with(&document, environment, &store::backends())?;
+    install_with(lua, registry.clone(), options)
+        .map_err(|error| Error::internal(format!("the module cannot be installed in this VM: {error}")))?;
+    Ok(registry)
 }
 
 /// Makes `require("store")` give the stores of a registry, and defines the global `errors`.
@@ -159,7 +250,7 @@ pub(crate) fn create(lua: &Lua, registry: Registry, options: Options, coroutines
 fn get(lua: &Lua, module: &Arc<Module>, id: &Value) -> Ended {
     let id = bytes("get", 1, id)?;
     let Ok(id) = std::str::from_utf8(id.as_ref()) else {
-        return Err(store_core::Error::invalid("the store id is not UTF-8")
+        return Err(Error::invalid("the store id is not UTF-8")
             .with_detail("operation", "store.get")
             .into());
     };

@@ -14,7 +14,7 @@ mod value;
 mod wait;
 
 pub use context::{WithContext, enter_context, with_context};
-pub use install::{Options, install, install_with};
+pub use install::{Configuration, Options, install, install_with, open, open_with};
 
 // The versions that this crate's interface speaks of.
 pub use mlua;

@@ -60,7 +60,7 @@ impl Site<'_> {
         table.raw_set("key", lua.create_string(self.key)?)?;
         table.raw_set("value", self.value(lua, module, payload)?)?;
         table.raw_set("version", version.to_string())?;
-        table.raw_set("ttl", ttl.as_seconds())?;
+        table.raw_set("ttl", seconds(ttl))?;
         Ok(table)
     }
 
@@ -72,6 +72,14 @@ impl Site<'_> {
         let table = lua.create_table_with_capacity(0, 1)?;
         table.raw_set("key", lua.create_string(&item.key)?)?;
         Ok(table)
+    }
+}
+
+/// Seconds left in whole milliseconds, the precision of deadlines; infinity for never.
+fn seconds(ttl: Ttl) -> f64 {
+    match ttl.left() {
+        None => f64::INFINITY,
+        Some(left) => (left.as_secs_f64() * 1000.0).floor().max(1.0) / 1000.0,
     }
 }
 
@@ -88,7 +96,7 @@ impl Reply {
                 return Err(site.explain(Fault::Value(error)));
             }
             Reply::Count(count) => Value::Integer(i64::try_from(count).unwrap_or(i64::MAX)),
-            Reply::Ttl(Some(ttl)) => Value::Number(ttl.as_seconds()),
+            Reply::Ttl(Some(ttl)) => Value::Number(seconds(ttl)),
             Reply::Entry(Some(entry)) => {
                 Value::Table(site.entry(lua, module, &entry.value, &entry.version, entry.ttl)?)
             }

@@ -75,16 +75,16 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
 /// `wait` finishes what has to wait; it gets the first result.
 pub(crate) fn functions(lua: &Lua, functions: &[(&str, &str, Function)], wait: &Value) -> mlua::Result<Table> {
     let raw = lua.create_table_with_capacity(0, functions.len())?;
-    let mut source = String::from("local raw, wait, error = ...\nlocal M = {}\n");
+    let mut source = String::from("local raw, wait_, raise_ = ...\nlocal M = {}\n");
     for (name, parameters, function) in functions {
         raw.raw_set(*name, function)?;
         source.push_str(&format!(
-            "do local raw = raw.{name}\n\
+            "do local raw_ = raw.{name}\n\
              M.{name} = function({parameters})\n\
-             local value, err, state = raw({parameters})\n\
-             if state == nil then return value, err end\n\
-             if state then return wait(value) end\n\
-             error(err, 2)\n\
+             local value_, err_, state_ = raw_({parameters})\n\
+             if state_ == nil then return value_, err_ end\n\
+             if state_ then return wait_(value_) end\n\
+             raise_(err_, 2)\n\
              end end\n"
         ));
     }

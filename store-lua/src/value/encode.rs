@@ -33,7 +33,8 @@ pub(crate) fn encode(value: &Value, mark: &ArrayMark, limits: &Limits, out: &mut
     if value.is_nil() || value.is_null() {
         return Err(Fault::Value(Error::invalid("value is required; use delete")));
     }
-    let mut walk = Walk { encoder: Encoder::new(out, limits), mark, path: Path::default(), placed: false };
+    let encoder = Encoder::new(out, limits);
+    let mut walk = Walk { encoder, mark, path: Path::default(), placed: false, careful: false };
     walk.value(value).map_err(|fault| match fault {
         Fault::Value(error) if walk.placed => Fault::Value(walk.path.place(error)),
         other => other,
@@ -46,6 +47,9 @@ struct Walk<'a> {
     path: Path,
     /// Whether the error has a place in the value.
     placed: bool,
+    /// Whether tables are counted before they are written. So it is once a guess was wrong: every table may be guessed wrongly once,
+    /// not once for each way that leads to it.
+    careful: bool,
 }
 
 impl Walk<'_> {
@@ -91,8 +95,11 @@ impl Walk<'_> {
     fn table(&mut self, table: &Table) -> Result<(), Fault> {
         let length = table.raw_len();
         // A border of a sparse table can be anything; more entries than bytes left cannot be.
-        if length > 0 && length <= self.encoder.room() && self.sequence_in_order(table, length)? {
-            return Ok(());
+        if length > 0 && !self.careful && length <= self.encoder.room() {
+            if self.sequence_in_order(table, length)? {
+                return Ok(());
+            }
+            self.careful = true;
         }
         if length > 0 && is_sequence(table, length)? {
             return self.sequence(table, length);

@@ -1,0 +1,28 @@
+-- E5: ids.
+local store = require("store")
+local err = fails("INVALID", "the store id is empty", store.get(""))
+equal(err:retryable(), false)
+err = fails("NOT_FOUND", "there is app:cache, app:other, app:small", store.get("app:unknown"))
+equal(err:retryable(), false)
+equal(err:details().available, { "app:cache", "app:other", "app:small" })
+fails("NOT_FOUND", nil, store.get(7))
+fails("INVALID", "UTF-8", store.get("\255"))
+
+-- Stores never see each other's keys (K2).
+local cache, other = open("app:cache"), open("app:other")
+assert(cache:set("k", 1))
+equal(other:get("k"), nil)
+assert(other:set("k", 2))
+equal(cache:get("k"), 1)
+equal(other:clear(), 1)
+equal(cache:get("k"), 1)
+
+local info = cache:info()
+equal(info.id, "app:cache")
+equal(type(info.backend), "string")
+equal(info.consistency, "linearizable")
+equal(type(info.durable), "boolean")
+equal(info.capabilities.ttl, true)
+equal(info.limits.max_key_size, 1024)
+equal(info.limits.max_value_size, 8 * 1024 * 1024)
+equal(info.limits.max_depth, 100)

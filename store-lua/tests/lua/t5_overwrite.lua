@@ -1,0 +1,17 @@
+-- T5: a write never inherits the old TTL unless asked to keep it.
+local cache = open()
+assert(cache:set("k", 1, 100))
+assert(cache:set("k", 2))
+equal(cache:ttl("k"), math.huge)
+assert(cache:set("k", 3, 100))
+local entry = assert(cache:put("k", 4, { keep_ttl = true }))
+assert(entry.ttl <= 100 and entry.ttl > 90)
+assert(cache:ttl("k") <= 100)
+assert(cache:put("k", 5))
+equal(cache:ttl("k"), math.huge)
+-- increment keeps it.
+assert(cache:set("n", 1, 100))
+equal(cache:increment("n", 1, { ttl = 5000 }), 2)
+assert(cache:ttl("n") <= 100)
+equal(cache:increment("fresh", 1, { ttl = 5000 }), 1)
+assert(cache:ttl("fresh") > 4000)
