@@ -1,5 +1,6 @@
 //! A store, with as little as possible between it and a case.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,6 +207,11 @@ impl Direct {
             let Some(next) = page.next else { return items };
             cursor = Some(next);
         }
+    }
+
+    /// The keys of a whole scan, which may bring one more than once.
+    pub(super) async fn scan_keys(&self, prefix: impl AsRef<[u8]>, limit: usize) -> BTreeSet<Box<[u8]>> {
+        self.scan(prefix, limit, Want::Keys).await.into_iter().map(|item| item.key).collect()
     }
 
     /// A whole clear.

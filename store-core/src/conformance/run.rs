@@ -15,7 +15,7 @@ use super::{Harness, Shape, cases};
 use crate::config::Settings;
 use crate::policy::PolicySet;
 use crate::registry::{Audit, Security, Slot, deadline};
-use crate::{BoxFuture, Capabilities, Clock, Context, Handle, Store, SystemTimer, Time};
+use crate::{BoxFuture, Clock, Context, Handle, Store, SystemTimer, Time};
 
 /// How long a case may take before it counts as stuck.
 const STUCK: Duration = Duration::from_secs(60);
@@ -106,13 +106,12 @@ impl Cx {
 
     /// A handle on the case's store: no policy, default settings.
     pub(super) async fn handle(&self) -> Handle {
-        self.handle_with(Settings::default()).await
+        self.handle_on(&self.open().await, Settings::default())
     }
 
-    /// A handle on the case's store with rules of its own.
-    pub(super) async fn handle_with(&self, settings: Settings) -> Handle {
-        let store = self.open().await.store;
-        Handle::on(self.slot(store, settings, PolicySet::permissive(), None), Context::none())
+    /// A handle on a store, with rules of its own.
+    pub(super) fn handle_on(&self, store: &Direct, settings: Settings) -> Handle {
+        Handle::on(self.slot(Arc::clone(&store.store), settings, PolicySet::permissive(), None), Context::none())
     }
 
     /// What a registry would keep of an open store.
@@ -217,9 +216,4 @@ impl Drop for Within<'_> {
             self.cx.was_too_slow.store(true, Ordering::Relaxed);
         }
     }
-}
-
-/// The capability flags of a store.
-pub(super) fn capabilities(direct: &Direct) -> Capabilities {
-    direct.store.info().capabilities
 }

@@ -1,3 +1,67 @@
 //! The cases, by chapter of the contract.
 
+pub(super) mod batch;
+pub(super) mod clear;
+pub(super) mod concurrency;
+pub(super) mod counter;
+pub(super) mod deadline;
+pub(super) mod durable;
+pub(super) mod error;
 pub(super) mod expiry;
+pub(super) mod handle;
+pub(super) mod key;
+pub(super) mod list;
+pub(super) mod load;
+pub(super) mod put;
+pub(super) mod scan;
+pub(super) mod security;
+pub(super) mod single;
+pub(super) mod value;
+pub(super) mod version;
+
+use super::direct::{Direct, NEVER, add, millis, only, text, unsupported};
+use crate::{Condition, Context, List, Put, Version, Want};
+
+/// Whether the store has no expiry; it must then refuse every use of it.
+pub(super) async fn without_ttl(store: &Direct) -> bool {
+    if store.store.info().capabilities.ttl {
+        return false;
+    }
+    unsupported(store.try_put("k", &text("v"), Put::always(millis(1000))).await);
+    assert!(!store.has("k").await, "a refused put must not write");
+    true
+}
+
+/// Whether the store has no versions to compare; it must then refuse conditions on them.
+pub(super) async fn without_versions(store: &Direct) -> bool {
+    if store.store.info().capabilities.versions {
+        return false;
+    }
+    let version = Version::from_u64(1);
+    store.put("k", &text("v"), NEVER).await;
+    unsupported(store.try_put("k", &text("w"), only(Condition::IfVersion(&version))).await);
+    unsupported(store.delete_if("k", &version).await);
+    unsupported(store.touch_if("k", NEVER, &version).await);
+    assert_eq!(store.get("k").await.as_deref(), Some(&*text("v")), "a refused operation must not write");
+    true
+}
+
+/// Whether the store cannot count; it must then refuse to.
+pub(super) async fn without_increment(store: &Direct) -> bool {
+    if store.store.info().capabilities.increment {
+        return false;
+    }
+    unsupported(store.increment("k", add(1)).await);
+    assert!(!store.has("k").await, "a refused increment must not write");
+    true
+}
+
+/// Whether the store cannot list in order; it must then refuse to.
+pub(super) async fn without_list(store: &Direct) -> bool {
+    if store.store.info().capabilities.ordered_list {
+        return false;
+    }
+    let list = List { prefix: b"", after: None, limit: 10, want: Want::Keys };
+    unsupported(store.store.list(&Context::none(), list).await);
+    true
+}
