@@ -250,9 +250,7 @@ pub(crate) fn create(lua: &Lua, registry: Registry, options: Options, coroutines
 fn get(lua: &Lua, module: &Arc<Module>, id: &Value) -> Ended {
     let id = bytes("get", 1, id)?;
     let Ok(id) = std::str::from_utf8(id.as_ref()) else {
-        return Err(Error::invalid("the store id is not UTF-8")
-            .with_detail("operation", "store.get")
-            .into());
+        return Err(Error::invalid("the store id is not UTF-8").with_detail("operation", "store.get").into());
     };
     let context = module.with_context(Clone::clone);
     if let Some(handle) = module.registry.try_get_as(id, &context) {

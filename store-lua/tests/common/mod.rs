@@ -74,7 +74,8 @@ impl Vm {
             Bench::RedisBlocking => {
                 let inner = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 let inner = std::sync::Mutex::new(inner);
-                options.blocking(move |future: Pin<&mut dyn Future<Output = ()>>| inner.lock().unwrap().block_on(future))
+                options
+                    .blocking(move |future: Pin<&mut dyn Future<Output = ()>>| inner.lock().unwrap().block_on(future))
             }
             _ => options,
         };

@@ -1,0 +1,232 @@
+//! What hosts rely on: contexts, handles, cancellation, blocking, closing.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Bench, Vm};
+use store_lua::mlua::Lua;
+use store_lua::store_core::{Actor, Context};
+use store_lua::{Configuration, Options, enter_context, with_context};
+
+const POLICIES: &str = r#"
+[[security.policies]]
+id = "own-keys"
+actions = ["store.key.*"]
+resources = ["app:cache"]
+keys = ["user:${actor.id}:*"]
+effect = "allow"
+groups = ["users"]
+
+[[security.policies]]
+id = "acquire"
+actions = ["store.get"]
+resources = ["app:cache"]
+effect = "allow"
+groups = ["users"]
+"#;
+
+fn user(name: &str) -> Context {
+    Context::new(Some(Actor::new(name)), Some(vec!["users".to_owned()]))
+}
+
+const REQUEST: &str = "
+    local me, other = ...
+    local cache = assert(require('store').get('app:cache'))
+    for i = 1, 40 do
+      assert(cache:set('user:' .. me .. ':n', i))
+      sleep(0.0005)
+      equal(cache:get('user:' .. me .. ':n'), i)
+      fails('PERMISSION_DENIED', nil, cache:get('user:' .. other .. ':n'))
+      fails('PERMISSION_DENIED', nil, cache:set('user:' .. other .. ':n', 'stolen'))
+      fails('PERMISSION_DENIED', nil, shared:get('user:' .. other .. ':n'))
+      equal(shared:get('user:' .. me .. ':n'), i)
+    end
+";
+
+fn two_requests_on_one_vm(bench: Bench) {
+    let vm = Vm::with_options(bench, POLICIES, Options::new().context(user("host")));
+    vm.run("shared.lua", "shared = open()").unwrap();
+    let request = |me: &str, other: &str| {
+        let script = vm.lua.load(REQUEST).into_function().unwrap().call_async::<()>((me.to_owned(), other.to_owned()));
+        with_context(user(me), script)
+    };
+    let (alice, bob) = (request("alice", "bob"), request("bob", "alice"));
+    vm.block_on(async {
+        let (alice, bob) = tokio::join!(alice, bob);
+        alice.unwrap();
+        bob.unwrap();
+    });
+}
+
+#[test]
+fn two_requests_on_one_vm_never_borrow_each_others_rights_memory() {
+    two_requests_on_one_vm(Bench::Memory);
+}
+
+#[test]
+fn two_requests_on_one_vm_never_borrow_each_others_rights_redis() {
+    two_requests_on_one_vm(Bench::Redis);
+}
+
+#[test]
+fn s4_a_denial_is_returned_and_tells_nothing() {
+    let vm = Vm::with_options(Bench::MemorySync, POLICIES, Options::new().context(user("alice")));
+    vm.run(
+        "denied.lua",
+        "local store = require('store')
+         local cache = open()
+         assert(cache:set('user:alice:k', 1))
+         local err = fails('PERMISSION_DENIED', nil, cache:get('user:bob:k'))
+         equal(err:retryable(), false)
+         equal(err:details().key, nil)
+         for _, call in ipairs({
+           function(k) return cache:set(k, 1) end, function(k) return cache:has(k) end, function(k) return cache:delete(k) end,
+           function(k) return cache:entry(k) end, function(k) return cache:ttl(k) end, function(k) return cache:put(k, 1) end,
+           function(k) return cache:touch(k, 1) end, function(k) return cache:take(k) end,
+           function(k) return cache:get_and_touch(k, 1) end, function(k) return cache:increment(k) end,
+           function(k) return cache:get_many({ 'user:alice:k', k }) end, function(k) return cache:delete_many({ k }) end,
+           function(k) return cache:set_many({ { key = k, value = 1 } }) end,
+           function(k) return cache:get_or_set(k, function() error('not called') end) end,
+         }) do
+           fails('PERMISSION_DENIED', nil, call('user:bob:k'))
+         end
+         -- Arguments are judged before rights.
+         fails('INVALID', 'ttl', cache:set('user:bob:k', 1, -1))
+         fails('INVALID', 'value: function', cache:set('user:bob:k', print))
+         -- An id is not told to who may not acquire it.
+         fails('PERMISSION_DENIED', nil, store.get('app:other'))
+         fails('PERMISSION_DENIED', nil, store.get('app:nothing'))",
+    )
+    .unwrap();
+    let nobody = Context::new(None, Some(Vec::new()));
+    enter_context(&nobody, || {
+        vm.run("nobody.lua", "fails('PERMISSION_DENIED', nil, require('store').get('app:cache'))")
+    })
+    .unwrap();
+}
+
+#[test]
+fn h1_handles_are_released_when_collected_closed_or_left() {
+    let vm = Vm::new(Bench::MemorySync, "");
+    vm.run("handles.lua", "a, b = open(), open('app:other') local c = open()").unwrap();
+    assert_eq!(vm.registry.handles_out(None), 3);
+    vm.lua.gc_collect().unwrap();
+    vm.lua.gc_collect().unwrap();
+    assert_eq!((vm.registry.handles_out(None), vm.registry.handles_out(Some("app:cache"))), (2, 1));
+    vm.run("handles.lua", "a:release() a:release() b = nil collectgarbage() collectgarbage()").unwrap();
+    assert_eq!(vm.registry.handles_out(None), 0);
+    if cfg!(feature = "lua54") {
+        vm.run(
+            "close.lua",
+            "local kept
+             do local cache <close> = open() kept = cache assert(cache:set('k', 1)) end
+             equal(tostring(kept), 'store.Store{released}')
+             pcall(function() local cache <close> = open() kept = cache error('x') end)
+             equal(tostring(kept), 'store.Store{released}')",
+        )
+        .unwrap();
+        assert_eq!(vm.registry.handles_out(None), 0);
+    }
+    vm.run("left.lua", "left = open()").unwrap();
+    let registry = vm.registry.clone();
+    drop(vm);
+    assert_eq!(registry.handles_out(None), 0);
+}
+
+#[test]
+fn c3_a_script_that_is_cancelled_leaves_the_store_usable() {
+    let vm = Vm::new(Bench::Redis, "");
+    vm.run("before.lua", "cache = open() assert(cache:set('k', 'before'))").unwrap();
+    for millis in 0..20 {
+        let script =
+            vm.lua.load("while true do assert(cache:set('k', 'after')) assert(cache:get('k')) end").exec_async();
+        let cut = vm.block_on(async { tokio::time::timeout(Duration::from_micros(millis * 150), script).await });
+        assert!(cut.is_err());
+    }
+    vm.run("after.lua", "assert(cache:get('k') == 'after' or cache:get('k') == 'before') assert(cache:set('k', 1)) equal(cache:get('k'), 1)")
+        .unwrap();
+}
+
+#[test]
+fn where_nobody_can_wait_an_operation_says_so_and_does_nothing() {
+    let vm = Vm::new(Bench::Redis, "");
+    // Not driven by an executor, and no blocking chosen: only opening a store may still work.
+    vm.lua
+        .load(
+            "local cache, err = require('store').get('app:cache')
+             if not cache then assert(errors.is(err, errors.UNAVAILABLE)) return end
+             local err = fails('UNAVAILABLE', 'cannot yield', cache:set('k', 1))
+             equal(err:details().reason, 'would_block')
+             equal(err:retryable(), false)
+             local co = coroutine.wrap(function() return cache:get('k') end)
+             fails('UNAVAILABLE', 'cannot yield', co())
+             fails('UNAVAILABLE', 'cannot yield', cache:get_or_set('k', function() return 1 end))",
+        )
+        .exec()
+        .unwrap();
+    vm.run("after.lua", "equal(open():get('k'), nil)").unwrap();
+}
+
+#[test]
+fn e5_a_closed_registry_answers_unavailable() {
+    let vm = Vm::new(Bench::Memory, "");
+    vm.run("before.lua", "cache = open() assert(cache:set('k', 1))").unwrap();
+    let registry = vm.registry.clone();
+    vm.block_on(async move { registry.close().await }).unwrap();
+    vm.run(
+        "after.lua",
+        "local err = fails('UNAVAILABLE', 'closed', cache:get('k'))
+         equal(err:retryable(), false)
+         fails('UNAVAILABLE', 'closed', require('store').get('app:cache'))
+         equal(cache:release(), true)",
+    )
+    .unwrap();
+}
+
+#[test]
+fn one_loader_runs_for_many_coroutines() {
+    let vm = Vm::new(Bench::Memory, "");
+    vm.run("setup.lua", "cache, calls = open(), 0").unwrap();
+    let script =
+        "local value = assert(cache:get_or_set('k', function() calls = calls + 1 sleep(0.02) return calls end))
+                  assert(value == 1)";
+    vm.block_on(async {
+        let scripts = (0..20).map(|_| vm.lua.load(script).exec_async());
+        let mut running = Vec::new();
+        let local = tokio::task::LocalSet::new();
+        for script in scripts {
+            running.push(local.spawn_local(script));
+        }
+        local.await;
+        for script in running {
+            script.await.unwrap().unwrap();
+        }
+    });
+    vm.run("after.lua", "equal(calls, 1)").unwrap();
+}
+
+#[test]
+fn configurations_come_from_files_too_and_mistakes_name_their_line() {
+    let folder = store_testkit::Folder::new();
+    let file = folder.path().join("store.toml");
+    std::fs::write(&file, "[stores.'app:cache']\nbackend = 'memory'\n[env.disk.stores.'app:cache']\nbackend = 'sled'\noptions = { path = 'db' }\n")
+        .unwrap();
+    for (environment, expected) in [(None, "memory"), (Some("disk"), "sled")] {
+        let lua = Lua::new();
+        let registry = store_lua::open(&lua, file.as_path(), environment).unwrap();
+        let backend: String = store_lua::store_core::block_on(
+            lua.load("return require('store').get('app:cache'):info().backend").eval_async(),
+        )
+        .unwrap();
+        assert_eq!(backend, expected);
+        store_lua::store_core::block_on(registry.close()).unwrap();
+    }
+    assert!(folder.path().join("db").exists());
+    let lua = Lua::new();
+    let error = store_lua::open(&lua, Configuration::text("[stores.'a']\nbackend = 'memroy'"), None).unwrap_err();
+    assert!(error.message().contains("configuration:2"), "{error}");
+    let error = store_lua::open(&lua, "/no/such/file.toml", None).unwrap_err();
+    assert!(error.message().contains("/no/such/file.toml"), "{error}");
+}
