@@ -23,6 +23,7 @@ pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 struct Deserializer<'d, 'de>(&'d mut Decoder<'de>);
 
 impl<'de> Deserializer<'_, 'de> {
+    #[inline]
     fn visit<V: Visitor<'de>>(self, token: Token<'de>, visitor: V) -> Result<V::Value, Fault> {
         match token {
             Token::Nil => visitor.visit_unit(),
@@ -42,6 +43,7 @@ impl<'de> Deserializer<'_, 'de> {
         }
     }
 
+    #[inline]
     fn items<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value, Fault> {
         self.0.enter()?;
         let mut items = Items { decoder: &mut *self.0, left: count, index: 0 };
@@ -65,6 +67,7 @@ impl<'de> Deserializer<'_, 'de> {
     }
 
     /// A sequence; an empty table of Lua has no type and passes for one.
+    #[inline]
     fn sequence<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0.token()? {
             Token::Map(0) => self.items(0, visitor),
@@ -74,6 +77,7 @@ impl<'de> Deserializer<'_, 'de> {
     }
 
     /// A map; an empty table of Lua has no type and passes for one.
+    #[inline]
     fn mapping<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0.token()? {
             Token::Array(0) => self.entries(0, visitor),
@@ -128,6 +132,7 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_, 'de> {
         true
     }
 
+    #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let token = self.0.token()?;
         self.visit(token, visitor)
@@ -165,6 +170,7 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_, 'de> {
         visitor.visit_newtype_struct(self)
     }
 
+    #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         self.sequence(visitor)
     }
@@ -186,6 +192,7 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_, 'de> {
         self.mapping(visitor)
     }
 
+    #[inline]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -219,6 +226,7 @@ impl<'de> de::Deserializer<'de> for Deserializer<'_, 'de> {
         }
     }
 
+    #[inline]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0.token()? {
             // serde takes unsigned integers for the position of a field. A key 0 of a table is no such thing.
@@ -247,6 +255,7 @@ struct Items<'d, 'de> {
 impl<'de> de::SeqAccess<'de> for Items<'_, 'de> {
     type Error = Fault;
 
+    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
         if self.left == 0 {
             return Ok(None);
@@ -273,6 +282,7 @@ struct Entries<'d, 'de> {
 impl<'de> de::MapAccess<'de> for Entries<'_, 'de> {
     type Error = Fault;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
         if self.left == 0 {
             return Ok(None);
@@ -284,6 +294,7 @@ impl<'de> de::MapAccess<'de> for Entries<'_, 'de> {
         Ok(Some(key))
     }
 
+    #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
         seed.deserialize(Deserializer(self.decoder))
             .map_err(|fault| fault.at_key(self.decoder.between(self.key.0, self.key.1)))

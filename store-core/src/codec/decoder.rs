@@ -71,8 +71,18 @@ impl<'a> Decoder<'a> {
     }
 
     /// The next piece.
+    #[inline]
     pub fn token(&mut self) -> Result<Token<'a>> {
         let [marker] = self.take()?;
+        match marker {
+            0x00..=0x7f => Ok(Token::Int(i64::from(marker))),
+            0xa0..=0xbf => self.string(usize::from(marker & 0x1f)),
+            _ => self.wide(marker),
+        }
+    }
+
+    /// The next piece, if it is none of the most frequent ones.
+    fn wide(&mut self, marker: u8) -> Result<Token<'a>> {
         Ok(match marker {
             0x00..=0x7f => Token::Int(i64::from(marker)),
             0xe0..=0xff => Token::Int(i64::from(i8::from_be_bytes([marker]))),
@@ -144,6 +154,7 @@ impl<'a> Decoder<'a> {
         if self.remaining() == 0 { Ok(()) } else { Err(foreign("more than one value")) }
     }
 
+    #[inline]
     fn take<const N: usize>(&mut self) -> Result<[u8; N]> {
         let chunk = self.bytes[self.at..].first_chunk::<N>().ok_or_else(truncated)?;
         self.at += N;
@@ -162,6 +173,7 @@ impl<'a> Decoder<'a> {
         usize::try_from(u32::from_be_bytes(self.take()?)).map_err(|_| truncated())
     }
 
+    #[inline]
     fn string(&mut self, len: usize) -> Result<Token<'a>> {
         let bytes = self.bytes[self.at..].get(..len).ok_or_else(truncated)?;
         self.at += len;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::integer::{IntegerBuf, encode_integer, encode_unsigned};
+use super::integer::{Buffer, IntegerBuf, Sink, put_integer, put_unsigned};
 use super::{Limits, too_deep, too_large};
 use crate::Result;
 
@@ -31,7 +31,6 @@ pub struct Encoder<'a> {
 #[must_use = "a container has to be closed with Encoder::end"]
 pub struct Open {
     at: usize,
-    header: usize,
     count: usize,
     map: bool,
 }
@@ -45,6 +44,7 @@ impl<'a> Encoder<'a> {
 
     /// Length of the buffer, bytes from before included: a mark for [`truncate`](Encoder::truncate).
     #[must_use]
+    #[inline]
     pub fn position(&self) -> usize {
         self.out.len()
     }
@@ -56,18 +56,21 @@ impl<'a> Encoder<'a> {
 
     /// The bytes written since [`position`](Encoder::position) gave this mark.
     #[must_use]
+    #[inline]
     pub fn written(&self, mark: usize) -> &[u8] {
         self.out.get(mark..).unwrap_or_default()
     }
 
     /// How many bytes may still be written.
     #[must_use]
+    #[inline]
     pub fn room(&self) -> usize {
         self.end.saturating_sub(self.out.len())
     }
 
     /// How many containers are open.
     #[must_use]
+    #[inline]
     pub fn depth(&self) -> usize {
         self.depth
     }
@@ -76,89 +79,85 @@ impl<'a> Encoder<'a> {
         self.max_depth
     }
 
+    #[inline]
     fn need(&self, size: usize) -> Result<()> {
         if size <= self.room() { Ok(()) } else { Err(too_large(self.max_size)) }
     }
 
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.need(bytes.len())?;
-        self.out.extend_from_slice(bytes);
-        Ok(())
+    /// Writes a few bytes, if `follow` more would still fit behind them.
+    #[inline]
+    fn before(&mut self, follow: usize) -> Writer<'_, 'a> {
+        Writer { encoder: self, follow }
     }
 
     /// Writes nil: `None` inside of something.
+    #[inline]
     pub fn nil(&mut self) -> Result<()> {
-        self.put(&[NIL])
+        self.before(0).put(NIL, [])
     }
 
     /// Writes a boolean.
+    #[inline]
     pub fn bool(&mut self, value: bool) -> Result<()> {
-        self.put(&[if value { 0xc3 } else { 0xc2 }])
+        self.before(0).put(if value { 0xc3 } else { 0xc2 }, [])
     }
 
     /// Writes an integer in its smallest form.
+    #[inline]
     pub fn int(&mut self, value: i64) -> Result<()> {
-        self.put(&encode_integer(value))
+        put_integer(value, self.before(0))
     }
 
     /// Writes an integer in its smallest form.
+    #[inline]
     pub fn uint(&mut self, value: u64) -> Result<()> {
-        self.put(&encode_unsigned(value))
+        put_unsigned(value, self.before(0))
     }
 
     /// Writes a float, always of 64 bits, so that it never turns into an integer and keeps every bit.
+    #[inline]
     pub fn float(&mut self, value: f64) -> Result<()> {
-        self.put(&IntegerBuf::new(0xcb, value.to_bits().to_be_bytes()))
+        self.before(0).put(0xcb, value.to_bits().to_be_bytes())
     }
 
     /// Writes a string of any bytes: as MessagePack `str` if it is UTF-8, else as `bin`, so that foreign readers are not misled.
     pub fn string(&mut self, bytes: &[u8]) -> Result<()> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => self.str(text),
-            Err(_) => self.blob(bytes, None, 0xc4, 0xc5, 0xc6),
-        }
+        let form = if std::str::from_utf8(bytes).is_ok() { STR } else { BIN };
+        self.blob(form, bytes)
     }
 
     /// Writes a string that is known to be UTF-8.
+    #[inline]
     pub fn str(&mut self, text: &str) -> Result<()> {
-        self.blob(text.as_bytes(), Some((0xa0, 32)), 0xd9, 0xda, 0xdb)
+        self.blob(STR, text.as_bytes())
     }
 
-    fn blob(&mut self, bytes: &[u8], tiny: Option<(u8, u8)>, m8: u8, m16: u8, m32: u8) -> Result<()> {
-        let header = match u8::try_from(bytes.len()) {
-            Ok(len) => match tiny {
-                Some((base, end)) if len < end => IntegerBuf::new(base | len, []),
-                _ => IntegerBuf::new(m8, [len]),
-            },
-            Err(_) => wide(bytes.len(), m16, m32)?,
-        };
-        self.need(header.len().saturating_add(bytes.len()))?;
-        self.out.reserve(header.len() + bytes.len());
-        self.out.extend_from_slice(&header);
+    #[inline]
+    fn blob(&mut self, form: Form, bytes: &[u8]) -> Result<()> {
+        form.put(bytes.len(), self.before(bytes.len())).unwrap_or_else(beyond)?;
         self.out.extend_from_slice(bytes);
         Ok(())
     }
 
     /// Writes the header of an array of `count` values, which must follow. Refused at once if they cannot fit.
+    #[inline]
     pub fn array_header(&mut self, count: usize) -> Result<()> {
         self.need(count)?;
-        let header = header(false, count)?;
-        self.need(header.len().saturating_add(count))?;
-        self.put(&header)
+        ARRAY.put(count, self.before(count)).unwrap_or_else(beyond)
     }
 
     /// Writes the header of a map of `count` keys, each to be followed by its value. Refused at once if they cannot fit.
+    #[inline]
     pub fn map_header(&mut self, count: usize) -> Result<()> {
         self.need(count)?;
-        let header = header(true, count)?;
-        self.need(header.len().saturating_add(count.saturating_mul(2)))?;
-        self.put(&header)
+        MAP.put(count, self.before(count.saturating_mul(2))).unwrap_or_else(beyond)
     }
 
     /// Goes one level deeper.
     ///
     /// # Errors
     /// INVALID with `limit` in the details: deeper than allowed.
+    #[inline]
     pub fn enter(&mut self) -> Result<()> {
         if self.depth >= self.max_depth {
             return Err(too_deep(self.max_depth));
@@ -168,6 +167,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Comes back one level.
+    #[inline]
     pub fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
@@ -176,6 +176,7 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// As [`enter`](Encoder::enter) too.
+    #[inline]
     pub fn begin_array(&mut self, expected: usize) -> Result<Open> {
         self.begin(false, expected)
     }
@@ -184,10 +185,12 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// As [`enter`](Encoder::enter) too.
+    #[inline]
     pub fn begin_map(&mut self, expected: usize) -> Result<Open> {
         self.begin(true, expected)
     }
 
+    #[inline]
     fn begin(&mut self, map: bool, count: usize) -> Result<Open> {
         self.enter()?;
         let at = self.out.len();
@@ -196,17 +199,25 @@ impl<'a> Encoder<'a> {
         } else {
             self.array_header(count)?
         }
-        Ok(Open { at, header: self.out.len() - at, count, map })
+        Ok(Open { at, count, map })
     }
 
     /// Closes a container that got `count` entries: corrects the header if another number was expected, and leaves.
+    #[inline]
     pub fn end(&mut self, open: Open, count: usize) -> Result<()> {
         if count != open.count {
-            let header = header(open.map, count)?;
-            self.need(header.len().saturating_sub(open.header))?;
-            self.out.splice(open.at..open.at + open.header, header.iter().copied());
+            self.correct(open, count)?;
         }
         self.leave();
+        Ok(())
+    }
+
+    fn correct(&mut self, open: Open, count: usize) -> Result<()> {
+        let form = if open.map { MAP } else { ARRAY };
+        let old: IntegerBuf = form.put(open.count, Buffer).map_or_else(beyond, Ok)?;
+        let new: IntegerBuf = form.put(count, Buffer).map_or_else(beyond, Ok)?;
+        self.need(new.len().saturating_sub(old.len()))?;
+        self.out.splice(open.at..open.at + old.len(), new.iter().copied());
         Ok(())
     }
 }
@@ -221,23 +232,65 @@ impl fmt::Debug for Encoder<'_> {
     }
 }
 
-fn header(map: bool, count: usize) -> Result<IntegerBuf> {
-    let (base, m16, m32) = if map { (0x80, 0xde, 0xdf) } else { (0x90, 0xdc, 0xdd) };
-    match u8::try_from(count) {
-        Ok(count) if count < 16 => Ok(IntegerBuf::new(base | count, [])),
-        _ => wide(count, m16, m32),
+/// Appends to the output, within the limit.
+struct Writer<'e, 'a> {
+    encoder: &'e mut Encoder<'a>,
+    /// How many bytes must still fit afterwards.
+    follow: usize,
+}
+
+impl Sink for Writer<'_, '_> {
+    type Done = Result<()>;
+
+    #[inline]
+    fn put<const N: usize>(self, marker: u8, rest: [u8; N]) -> Result<()> {
+        let Writer { encoder, follow } = self;
+        encoder.need(follow.saturating_add(N + 1))?;
+        let buffer = Buffer.put(marker, rest);
+        // A length that the compiler knows makes this a store instead of a call.
+        encoder.out.extend_from_slice(&buffer.array()[..=N]);
+        Ok(())
     }
 }
 
-/// MessagePack ends at 2^32, whatever larger limit is set.
-fn wide(count: usize, m16: u8, m32: u8) -> Result<IntegerBuf> {
-    if let Ok(count) = u16::try_from(count) {
-        return Ok(IntegerBuf::new(m16, count.to_be_bytes()));
+/// The markers of strings, or of containers, by length.
+#[derive(Clone, Copy)]
+struct Form {
+    /// For lengths below `tiny_end`, which are part of it.
+    tiny: u8,
+    tiny_end: u8,
+    bits8: Option<u8>,
+    bits16: u8,
+    bits32: u8,
+}
+
+const STR: Form = Form { tiny: 0xa0, tiny_end: 32, bits8: Some(0xd9), bits16: 0xda, bits32: 0xdb };
+const BIN: Form = Form { tiny: 0, tiny_end: 0, bits8: Some(0xc4), bits16: 0xc5, bits32: 0xc6 };
+const ARRAY: Form = Form { tiny: 0x90, tiny_end: 16, bits8: None, bits16: 0xdc, bits32: 0xdd };
+const MAP: Form = Form { tiny: 0x80, tiny_end: 16, bits8: None, bits16: 0xde, bits32: 0xdf };
+
+impl Form {
+    /// `None`: MessagePack ends at 2^32.
+    #[inline]
+    fn put<S: Sink>(self, length: usize, sink: S) -> Option<S::Done> {
+        if let Ok(length) = u8::try_from(length) {
+            if length < self.tiny_end {
+                return Some(sink.put(self.tiny | length, []));
+            }
+            if let Some(bits8) = self.bits8 {
+                return Some(sink.put(bits8, [length]));
+            }
+        }
+        if let Ok(length) = u16::try_from(length) {
+            return Some(sink.put(self.bits16, length.to_be_bytes()));
+        }
+        Some(sink.put(self.bits32, u32::try_from(length).ok()?.to_be_bytes()))
     }
-    match u32::try_from(count) {
-        Ok(count) => Ok(IntegerBuf::new(m32, count.to_be_bytes())),
-        Err(_) => Err(too_large(u32::MAX as usize)),
-    }
+}
+
+#[cold]
+fn beyond<T>() -> Result<T> {
+    Err(too_large(u32::MAX as usize))
 }
 
 /// Whether these encoded bytes begin with what may be a key of a map: a string, a boolean, or a number other than NaN.

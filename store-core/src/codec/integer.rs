@@ -9,21 +9,36 @@ use super::{Decoder, Token};
 #[derive(Clone, Copy)]
 pub struct IntegerBuf {
     bytes: [u8; 9],
-    len: u8,
+    len: usize,
 }
 
-impl IntegerBuf {
-    /// A marker, and big-endian bytes after it (at most 8).
-    pub(super) fn new<const N: usize>(marker: u8, rest: [u8; N]) -> IntegerBuf {
+/// Where a marker and big-endian bytes after it (at most 8) go: a buffer, or the output at once.
+pub(super) trait Sink {
+    type Done;
+
+    fn put<const N: usize>(self, marker: u8, rest: [u8; N]) -> Self::Done;
+}
+
+/// Makes an [`IntegerBuf`].
+pub(super) struct Buffer;
+
+impl Sink for Buffer {
+    type Done = IntegerBuf;
+
+    #[inline]
+    fn put<const N: usize>(self, marker: u8, rest: [u8; N]) -> IntegerBuf {
         const { assert!(N <= 8) };
         let mut bytes = [0; 9];
         bytes[0] = marker;
-        let mut len = 1;
-        for (to, from) in bytes[1..].iter_mut().zip(rest) {
-            *to = from;
-            len += 1;
-        }
-        IntegerBuf { bytes, len }
+        bytes[1..=N].copy_from_slice(&rest);
+        IntegerBuf { bytes, len: N + 1 }
+    }
+}
+
+impl IntegerBuf {
+    /// All bytes, those behind the end included.
+    pub(super) fn array(&self) -> &[u8; 9] {
+        &self.bytes
     }
 }
 
@@ -31,7 +46,7 @@ impl Deref for IntegerBuf {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+        &self.bytes[..self.len]
     }
 }
 
@@ -50,32 +65,36 @@ impl fmt::Debug for IntegerBuf {
 /// The encoding of an integer, as [`encode`](super::encode) writes it: the smallest form.
 #[must_use]
 pub fn encode_integer(n: i64) -> IntegerBuf {
+    put_integer(n, Buffer)
+}
+
+pub(super) fn put_integer<S: Sink>(n: i64, sink: S) -> S::Done {
     if let Ok(n) = u64::try_from(n) {
-        return encode_unsigned(n);
+        return put_unsigned(n, sink);
     }
     if let Ok(n) = i8::try_from(n) {
         let [byte] = n.to_be_bytes();
-        return if n >= -32 { IntegerBuf::new(byte, []) } else { IntegerBuf::new(0xd0, [byte]) };
+        return if n >= -32 { sink.put(byte, []) } else { sink.put(0xd0, [byte]) };
     }
     if let Ok(n) = i16::try_from(n) {
-        return IntegerBuf::new(0xd1, n.to_be_bytes());
+        return sink.put(0xd1, n.to_be_bytes());
     }
     match i32::try_from(n) {
-        Ok(n) => IntegerBuf::new(0xd2, n.to_be_bytes()),
-        Err(_) => IntegerBuf::new(0xd3, n.to_be_bytes()),
+        Ok(n) => sink.put(0xd2, n.to_be_bytes()),
+        Err(_) => sink.put(0xd3, n.to_be_bytes()),
     }
 }
 
-pub(super) fn encode_unsigned(n: u64) -> IntegerBuf {
+pub(super) fn put_unsigned<S: Sink>(n: u64, sink: S) -> S::Done {
     if let Ok(n) = u8::try_from(n) {
-        return if n < 0x80 { IntegerBuf::new(n, []) } else { IntegerBuf::new(0xcc, [n]) };
+        return if n < 0x80 { sink.put(n, []) } else { sink.put(0xcc, [n]) };
     }
     if let Ok(n) = u16::try_from(n) {
-        return IntegerBuf::new(0xcd, n.to_be_bytes());
+        return sink.put(0xcd, n.to_be_bytes());
     }
     match u32::try_from(n) {
-        Ok(n) => IntegerBuf::new(0xce, n.to_be_bytes()),
-        Err(_) => IntegerBuf::new(0xcf, n.to_be_bytes()),
+        Ok(n) => sink.put(0xce, n.to_be_bytes()),
+        Err(_) => sink.put(0xcf, n.to_be_bytes()),
     }
 }
 

@@ -23,25 +23,28 @@ struct Compound<'e, 'a> {
     count: usize,
     /// Where the key begins and ends whose value is to come.
     key: Option<(usize, usize)>,
-    variant: Option<(Open, &'static str)>,
+    variant: Option<&'static str>,
 }
 
 impl<'e, 'a> Serializer<'e, 'a> {
+    #[inline]
     fn begin(self, map: bool, expected: Option<usize>) -> Result<Compound<'e, 'a>, Fault> {
         let open = begin(self.0, map, expected.unwrap_or(0))?;
         Ok(Compound { encoder: self.0, open, count: 0, key: None, variant: None })
     }
 
     fn begin_variant(self, name: &'static str, map: bool, expected: usize) -> Result<Compound<'e, 'a>, Fault> {
-        let outer = begin(self.0, true, 1)?;
+        // One entry as announced: closing it is no more than leaving.
+        let _ = begin(self.0, true, 1)?;
         self.0.str(name)?;
         let mut compound = self.begin(map, Some(expected)).map_err(|fault| fault.at_field(name))?;
-        compound.variant = Some((outer, name));
+        compound.variant = Some(name);
         Ok(compound)
     }
 }
 
 /// Opens a container. That it is too deep happens at a place; that it is too large does not.
+#[inline]
 fn begin(encoder: &mut Encoder<'_>, map: bool, expected: usize) -> Result<Open, Fault> {
     let limit = encoder.max_depth();
     if encoder.depth() >= limit {
@@ -51,12 +54,14 @@ fn begin(encoder: &mut Encoder<'_>, map: bool, expected: usize) -> Result<Open, 
 }
 
 impl Compound<'_, '_> {
+    #[inline]
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
         let index = self.count;
         self.count += 1;
         value.serialize(Serializer(self.encoder)).map_err(|fault| self.locate(fault.at_index(index)))
     }
 
+    #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Fault> {
         self.encoder.str(name)?;
         self.count += 1;
@@ -65,15 +70,16 @@ impl Compound<'_, '_> {
 
     fn locate(&self, fault: Fault) -> Fault {
         match self.variant {
-            Some((_, name)) => fault.at_field(name),
+            Some(name) => fault.at_field(name),
             None => fault,
         }
     }
 
+    #[inline]
     fn close(self) -> Result<(), Fault> {
         self.encoder.end(self.open, self.count)?;
-        if let Some((outer, _)) = self.variant {
-            self.encoder.end(outer, 1)?;
+        if self.variant.is_some() {
+            self.encoder.leave();
         }
         Ok(())
     }
@@ -94,22 +100,27 @@ impl<'e, 'a> ser::Serializer for Serializer<'e, 'a> {
         true
     }
 
+    #[inline]
     fn serialize_bool(self, value: bool) -> Result<(), Fault> {
         Ok(self.0.bool(value)?)
     }
 
+    #[inline]
     fn serialize_i8(self, value: i8) -> Result<(), Fault> {
         self.serialize_i64(value.into())
     }
 
+    #[inline]
     fn serialize_i16(self, value: i16) -> Result<(), Fault> {
         self.serialize_i64(value.into())
     }
 
+    #[inline]
     fn serialize_i32(self, value: i32) -> Result<(), Fault> {
         self.serialize_i64(value.into())
     }
 
+    #[inline]
     fn serialize_i64(self, value: i64) -> Result<(), Fault> {
         Ok(self.0.int(value)?)
     }
@@ -124,18 +135,22 @@ impl<'e, 'a> ser::Serializer for Serializer<'e, 'a> {
         }
     }
 
+    #[inline]
     fn serialize_u8(self, value: u8) -> Result<(), Fault> {
         self.serialize_u64(value.into())
     }
 
+    #[inline]
     fn serialize_u16(self, value: u16) -> Result<(), Fault> {
         self.serialize_u64(value.into())
     }
 
+    #[inline]
     fn serialize_u32(self, value: u32) -> Result<(), Fault> {
         self.serialize_u64(value.into())
     }
 
+    #[inline]
     fn serialize_u64(self, value: u64) -> Result<(), Fault> {
         Ok(self.0.uint(value)?)
     }
@@ -147,10 +162,12 @@ impl<'e, 'a> ser::Serializer for Serializer<'e, 'a> {
         }
     }
 
+    #[inline]
     fn serialize_f32(self, value: f32) -> Result<(), Fault> {
         self.serialize_f64(value.into())
     }
 
+    #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), Fault> {
         Ok(self.0.float(value)?)
     }
@@ -159,6 +176,7 @@ impl<'e, 'a> ser::Serializer for Serializer<'e, 'a> {
         self.serialize_str(value.encode_utf8(&mut [0; 4]))
     }
 
+    #[inline]
     fn serialize_str(self, value: &str) -> Result<(), Fault> {
         Ok(self.0.str(value)?)
     }
@@ -167,14 +185,17 @@ impl<'e, 'a> ser::Serializer for Serializer<'e, 'a> {
         Ok(self.0.string(value)?)
     }
 
+    #[inline]
     fn serialize_none(self) -> Result<(), Fault> {
         self.serialize_unit()
     }
 
+    #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Fault> {
         value.serialize(self)
     }
 
+    #[inline]
     fn serialize_unit(self) -> Result<(), Fault> {
         Ok(self.0.nil()?)
     }
@@ -183,6 +204,7 @@ impl<'e, 'a> ser::Serializer for Serializer<'e, 'a> {
         self.serialize_unit()
     }
 
+    #[inline]
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Fault> {
         self.serialize_str(variant)
     }
@@ -203,10 +225,12 @@ impl<'e, 'a> ser::Serializer for Serializer<'e, 'a> {
         map.close()
     }
 
+    #[inline]
     fn serialize_seq(self, len: Option<usize>) -> Result<Compound<'e, 'a>, Fault> {
         self.begin(false, len)
     }
 
+    #[inline]
     fn serialize_tuple(self, len: usize) -> Result<Compound<'e, 'a>, Fault> {
         self.begin(false, Some(len))
     }
@@ -225,10 +249,12 @@ impl<'e, 'a> ser::Serializer for Serializer<'e, 'a> {
         self.begin_variant(variant, false, len)
     }
 
+    #[inline]
     fn serialize_map(self, len: Option<usize>) -> Result<Compound<'e, 'a>, Fault> {
         self.begin(true, len)
     }
 
+    #[inline]
     fn serialize_struct(self, _: &'static str, len: usize) -> Result<Compound<'e, 'a>, Fault> {
         self.begin(true, Some(len))
     }
@@ -259,10 +285,12 @@ impl ser::SerializeSeq for Compound<'_, '_> {
     type Ok = ();
     type Error = Fault;
 
+    #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
         self.item(value)
     }
 
+    #[inline]
     fn end(self) -> Result<(), Fault> {
         self.close()
     }
@@ -272,10 +300,12 @@ impl ser::SerializeTuple for Compound<'_, '_> {
     type Ok = ();
     type Error = Fault;
 
+    #[inline]
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
         self.item(value)
     }
 
+    #[inline]
     fn end(self) -> Result<(), Fault> {
         self.close()
     }
@@ -285,10 +315,12 @@ impl ser::SerializeTupleStruct for Compound<'_, '_> {
     type Ok = ();
     type Error = Fault;
 
+    #[inline]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
         self.item(value)
     }
 
+    #[inline]
     fn end(self) -> Result<(), Fault> {
         self.close()
     }
@@ -298,10 +330,12 @@ impl ser::SerializeTupleVariant for Compound<'_, '_> {
     type Ok = ();
     type Error = Fault;
 
+    #[inline]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
         self.item(value)
     }
 
+    #[inline]
     fn end(self) -> Result<(), Fault> {
         self.close()
     }
@@ -328,6 +362,7 @@ impl ser::SerializeMap for Compound<'_, '_> {
             .map_err(|fault| fault.at_key(self.encoder.written(start).get(..end - start).unwrap_or_default()))
     }
 
+    #[inline]
     fn end(self) -> Result<(), Fault> {
         if self.key.is_some() { Err(unpaired()) } else { self.close() }
     }
@@ -337,10 +372,12 @@ impl ser::SerializeStruct for Compound<'_, '_> {
     type Ok = ();
     type Error = Fault;
 
+    #[inline]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Fault> {
         self.field(name, value)
     }
 
+    #[inline]
     fn end(self) -> Result<(), Fault> {
         self.close()
     }
@@ -350,10 +387,12 @@ impl ser::SerializeStructVariant for Compound<'_, '_> {
     type Ok = ();
     type Error = Fault;
 
+    #[inline]
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Fault> {
         self.field(name, value)
     }
 
+    #[inline]
     fn end(self) -> Result<(), Fault> {
         self.close()
     }
