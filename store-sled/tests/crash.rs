@@ -2,6 +2,7 @@
 
 mod common;
 #[path = "../crash-child/plan.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
 mod plan;
 
 use std::collections::{HashMap, HashSet};

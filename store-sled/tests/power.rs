@@ -6,6 +6,7 @@
 mod common;
 mod faults;
 #[path = "../crash-child/plan.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
 mod plan;
 
 use std::fs;
