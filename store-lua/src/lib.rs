@@ -19,3 +19,8 @@ pub use install::{Configuration, Options, install, install_with, open, open_with
 // The versions that this crate's interface speaks of.
 pub use mlua;
 pub use store_core;
+
+/// The guide's Rust blocks.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/lua.md")]
+struct Guide;
