@@ -1,6 +1,7 @@
 //! The backend and its options.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use store_core::{Backend, Error, OpenContext, Result, Store, async_trait};
 
 use crate::RedisStore;
 use crate::deadlines::Deadlines;
+use crate::encryption::Encryption;
 use crate::executor::OwnRuntime;
-use crate::target::Target;
+use crate::target::{Place, Target};
 
 /// The most connections of one store.
 const MAX_CONNECTIONS: usize = 64;
@@ -38,6 +40,16 @@ pub struct RedisOptions {
     /// Overrides the password in the URL.
     #[serde(default)]
     pub password: Option<Secret>,
+    /// With `rediss://`: trust the certificates in this PEM file instead of the system's. Relative paths are relative to the
+    /// configuration file.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// With `rediss://`: a PEM file with the client's certificate and those that it is signed by.
+    #[serde(default)]
+    pub cert_file: Option<PathBuf>,
+    /// With `rediss://`: a PEM file with the key of the client's certificate.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
     /// How long a call waits for everything it needs: connection, queue, answer. Default: 1 s.
     #[serde(default = "default_timeout")]
     pub timeout: HumanDuration,
@@ -81,6 +93,9 @@ impl RedisOptions {
             prefix: default_prefix(),
             username: None,
             password: None,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
             timeout: default_timeout(),
             connect_timeout: default_timeout(),
             scan_timeout: default_scan_timeout(),
@@ -121,7 +136,35 @@ impl RedisOptions {
         if self.prefix.len() > 256 {
             return wrong("prefix", "must be at most 256 bytes long".to_owned());
         }
+        let files = [("ca_file", &self.ca_file), ("cert_file", &self.cert_file), ("key_file", &self.key_file)];
+        let Place::Tcp { tls: true, .. } = target.place else {
+            return match files.iter().find(|(_, file)| file.is_some()) {
+                Some((key, _)) => wrong(key, "needs a url with TLS: rediss://".to_owned()),
+                None => Ok(target),
+            };
+        };
+        if cfg!(not(feature = "tls")) {
+            return wrong("url", "needs TLS, and this build has none: enable the Cargo feature redis-tls".to_owned());
+        }
+        if self.cert_file.is_some() != self.key_file.is_some() {
+            return wrong("cert_file", "and key_file go together".to_owned());
+        }
         Ok(target)
+    }
+
+    /// What connections are encrypted with; reads the files.
+    #[cfg(feature = "tls")]
+    pub(crate) fn encryption(&self, target: &Target, base_dir: &Path) -> Result<Encryption> {
+        let Place::Tcp { tls: true, .. } = target.place else { return Ok(Encryption::default()) };
+        let path = |file: &Option<PathBuf>| file.as_ref().map(|file| base_dir.join(file));
+        Encryption::load(path(&self.ca_file), path(&self.cert_file), path(&self.key_file))
+    }
+
+    /// Nothing: this build has no TLS.
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with TLS")]
+    pub(crate) fn encryption(&self, _: &Target, _: &Path) -> Result<Encryption> {
+        Ok(Encryption)
     }
 }
 
@@ -163,8 +206,12 @@ impl RedisBackend {
     /// # Errors
     /// INVALID for mistakes in the options.
     pub fn store(&self, id: &str, options: &RedisOptions) -> Result<RedisStore> {
+        self.store_in(id, options, Path::new("."))
+    }
+
+    fn store_in(&self, id: &str, options: &RedisOptions, base_dir: &Path) -> Result<RedisStore> {
         let deadlines = Arc::clone(self.deadlines.get_or_init(|| Arc::new(Deadlines::new())));
-        RedisStore::build(id, options, &self.own, deadlines)
+        RedisStore::build(id, options, base_dir, &self.own, deadlines)
     }
 }
 
@@ -179,7 +226,7 @@ impl Backend for RedisBackend {
     }
 
     async fn open(&self, options: &RedisOptions, cx: OpenContext) -> Result<Arc<dyn Store>> {
-        let store = self.store(&cx.id, options)?;
+        let store = self.store_in(&cx.id, options, &cx.base_dir)?;
         if options.eager {
             store.ping().await?;
         }

@@ -16,6 +16,7 @@ use store_core::{Error, Result};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::encryption::Encryption;
 use crate::error;
 use crate::target::{Place, Target};
 
@@ -23,6 +24,13 @@ use crate::target::{Place, Target};
 const PIPELINE: usize = 1024;
 
 const NO_REDIS: &str = "the server there is no Redis";
+
+/// A server, and how to talk to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) target: Target,
+    pub(crate) encryption: Encryption,
+}
 
 /// What a new connection consists of.
 pub(crate) struct Opened {
@@ -43,19 +51,21 @@ pub(crate) struct Peer {
 ///
 /// `previous` is the connection that this one replaces: the server is asked to end it, so that nothing it still has in its buffers
 /// from there is executed after what it gets from here.
-pub(crate) async fn connect(target: &Target, timeout: Duration, previous: Peer) -> Result<Opened> {
+pub(crate) async fn connect(server: &Server, timeout: Duration, previous: Peer) -> Result<Opened> {
+    let target = &server.target;
     let failed = |failure: io::Error| error::connecting(&target.to_string(), &failure);
     match &target.place {
         Place::Unix(path) => {
             let stream = UnixStream::connect(path).await.map_err(failed)?;
             open(stream, target, previous, None).await
         }
-        Place::Tcp { tls: true, .. } => {
-            Err(Error::unsupported("this build has no TLS: rediss:// is not available").with_detail("key", "url"))
-        }
-        Place::Tcp { host, port, tls: false } => {
+        Place::Tcp { host, port, tls } => {
             let stream = tcp(host, *port, timeout).await.map_err(failed)?;
             let address = stream.local_addr().ok();
+            if *tls {
+                let stream = server.encryption.wrap(stream, host).await.map_err(failed)?;
+                return open(stream, target, previous, address).await;
+            }
             open(stream, target, previous, address).await
         }
     }

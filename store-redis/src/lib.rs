@@ -19,7 +19,7 @@
 //! # How it is built
 //! - `config`, `target`: options and URLs.
 //! - `keys`, `envelope`, `scripts`: what lies in Redis, and what works on it there.
-//! - `connect`, `link`, `supervisor`, `executor`: one connection that comes back, on whatever runtime there is.
+//! - `connect`, `encryption`, `link`, `supervisor`, `executor`: one connection that comes back, on whatever runtime there is.
 //! - `deadlines`, `pool`: one deadline around everything that a call waits for; what may be sent again, and what not.
 //! - `store`, `counter`, `batch`, `listing`: the operations.
 //! - `error`: what the server and the network say, in the contract's words.
@@ -29,6 +29,7 @@ mod config;
 mod connect;
 mod counter;
 mod deadlines;
+mod encryption;
 mod envelope;
 mod error;
 mod executor;

@@ -1,6 +1,7 @@
 //! The store: single-key operations, each one round trip.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use store_core::{
 };
 
 use crate::config::RedisOptions;
+use crate::connect::Server;
 use crate::deadlines::Deadlines;
 use crate::envelope::{self, Stored};
 use crate::error::bad_reply;
@@ -40,12 +42,13 @@ impl RedisStore {
     /// # Errors
     /// INVALID for mistakes in the options.
     pub fn open(id: &str, options: &RedisOptions) -> Result<RedisStore> {
-        RedisStore::build(id, options, &Arc::default(), Arc::new(Deadlines::new()))
+        RedisStore::build(id, options, Path::new("."), &Arc::default(), Arc::new(Deadlines::new()))
     }
 
     pub(crate) fn build(
         id: &str,
         options: &RedisOptions,
+        base_dir: &Path,
         own: &Arc<OwnRuntime>,
         deadlines: Arc<Deadlines>,
     ) -> Result<RedisStore> {
@@ -54,11 +57,13 @@ impl RedisStore {
         }
         let target = options.target()?;
         let place = target.to_string();
+        let encryption = options.encryption(&target, base_dir)?;
         let (timeout, connect_timeout) = (options.timeout.0, options.connect_timeout.0);
         let connections = (0..options.connections)
             .map(|_| {
                 let executor = Executor::new(Arc::clone(own));
-                Supervised::new(target.clone(), timeout, connect_timeout, Arc::clone(&deadlines), executor)
+                let server = Server { target: target.clone(), encryption: encryption.clone() };
+                Supervised::new(server, timeout, connect_timeout, Arc::clone(&deadlines), executor)
             })
             .collect();
         Ok(RedisStore {

@@ -12,12 +12,11 @@ use parking_lot::Mutex;
 use store_core::{Error, Result};
 use tokio::sync::Notify;
 
-use crate::connect::{Peer, connect};
+use crate::connect::{Peer, Server, connect};
 use crate::deadlines::{Deadlines, Moment};
 use crate::error;
 use crate::executor::Executor;
 use crate::link::Link;
-use crate::target::Target;
 
 /// The longest pause between two attempts to connect.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
@@ -31,7 +30,7 @@ pub(crate) struct Supervised(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    target: Target,
+    server: Server,
     timeout: Duration,
     connect_timeout: Duration,
     deadlines: Arc<Deadlines>,
@@ -55,14 +54,14 @@ struct State {
 
 impl Supervised {
     pub(crate) fn new(
-        target: Target,
+        server: Server,
         timeout: Duration,
         connect_timeout: Duration,
         deadlines: Arc<Deadlines>,
         executor: Executor,
     ) -> Supervised {
         Supervised(Arc::new(Inner {
-            target,
+            server,
             timeout,
             connect_timeout,
             deadlines,
@@ -109,7 +108,9 @@ impl Supervised {
             }
             if inner.deadlines.within(until, changed).await.is_none() {
                 let error = inner.state.lock().error.clone();
-                return Err(error.unwrap_or_else(|| error::connect_timeout(&inner.target.to_string(), inner.timeout)));
+                return Err(
+                    error.unwrap_or_else(|| error::connect_timeout(&inner.server.target.to_string(), inner.timeout))
+                );
             }
         }
     }
@@ -155,7 +156,7 @@ impl Inner {
             }
             pause = (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
             let previous = self.state.lock().previous;
-            let attempt = connect(&self.target, self.timeout, previous);
+            let attempt = connect(&self.server, self.timeout, previous);
             let opened = match tokio::time::timeout(self.connect_timeout, attempt).await {
                 Ok(Ok(opened)) => opened,
                 Ok(Err(error)) => {
@@ -163,7 +164,7 @@ impl Inner {
                     continue;
                 }
                 Err(_) => {
-                    self.failed(error::connect_timeout(&self.target.to_string(), self.connect_timeout));
+                    self.failed(error::connect_timeout(&self.server.target.to_string(), self.connect_timeout));
                     continue;
                 }
             };

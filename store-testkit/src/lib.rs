@@ -15,12 +15,14 @@
 //! skipped one.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test kit fails by panicking")]
 
+mod certificates;
 mod folder;
 mod proxy;
 mod resp;
 mod server;
 mod spawn;
 
+pub use certificates::Certificates;
 pub use folder::Folder;
 pub use proxy::{Fault, FaultProxy};
 pub use resp::{Reply, RespClient};

@@ -66,7 +66,7 @@ impl RedisServerBuilder {
         let mut log = String::new();
         // Another process may take the port between the look and the start: then look again.
         for _ in 0..10 {
-            let port = free_port();
+            let port = RedisServer::free_port();
             let server = RedisServer { options: self.clone(), port, child: Mutex::new(None), folder: Folder::new() };
             if server.launch() {
                 return server;
@@ -94,6 +94,21 @@ impl RedisServer {
     #[must_use]
     pub fn start() -> RedisServer {
         RedisServer::builder().start()
+    }
+
+    /// A port that is free now, low enough for a cluster bus (port + 10000) beside it.
+    ///
+    /// # Panics
+    /// If no port is free.
+    #[must_use]
+    pub fn free_port() -> u16 {
+        loop {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind a loopback port");
+            let port = listener.local_addr().expect("an address").port();
+            if port < 55_000 {
+                return port;
+            }
+        }
     }
 
     /// A server with options.
@@ -291,15 +306,4 @@ impl Drop for RedisServer {
 
 fn log_of(folder: &Path) -> String {
     fs::read_to_string(folder.join("redis.log")).unwrap_or_else(|_| "(no log)".to_owned())
-}
-
-/// A port that is free now, low enough for a cluster bus (port + 10000) beside it.
-fn free_port() -> u16 {
-    loop {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind a loopback port");
-        let port = listener.local_addr().expect("an address").port();
-        if port < 55_000 {
-            return port;
-        }
-    }
 }
