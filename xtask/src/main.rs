@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod deny;
 mod docs;
 mod need;
 mod run;
@@ -19,6 +20,7 @@ cargo xtask TASK
   deep                          the same tests without the bounds that keep ci short; takes hours
   bench [NAME] [--quick]        the benchmarks, or those of one name
   docs                          writes the generated pages of docs/ anew
+  deny                          licences, advisories and duplicates of dependencies (needs cargo-deny)
   needs                         installs what the tests need, and nothing else
 ";
 
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         "deep" => no_more(rest).and_then(|()| test::deep()),
         "bench" => bench::run(rest),
         "docs" => no_more(rest).and_then(|()| docs::write()),
+        "deny" => no_more(rest).and_then(|()| deny::run()),
         "needs" => no_more(rest).and_then(|()| need::install()),
         "help" | "-h" | "--help" => {
             print!("{USAGE}");
