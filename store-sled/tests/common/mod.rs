@@ -10,7 +10,7 @@ use store_core::{Backend, Context, Key, Lifetime, List, ManualClock, OpenContext
 use store_sled::{Durability, Options, SledBackend};
 
 pub(crate) fn run<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     runtime.block_on(work)
 }
 

@@ -1,0 +1,77 @@
+//! The bytes on disk: what format 1 wrote once must open in every later version.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{cx, key, open, run};
+use store_core::{Lifetime, Put, Store, Ttl, Version};
+use store_sled::{Durability, doctor};
+
+/// 2100-01-01, in milliseconds: what the fixture's mortal entries live until, about.
+const YEAR_2100: u64 = 4_102_444_800_000;
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1")
+}
+
+fn value(number: u32) -> Vec<u8> {
+    number.to_be_bytes().repeat(if number % 20 == 7 { 5000 } else { 10 })
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+/// Writes the fixture, when `STORE_SLED_WRITE_FIXTURE` names a folder: never again for format 1.
+async fn write(path: &Path) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let left = std::time::Duration::from_millis(YEAR_2100 - u64::try_from(now).unwrap());
+    for id in ["app:one", "app:two"] {
+        let store = open(path, id, Durability::Sync).await.unwrap();
+        for number in 0..40u32 {
+            let lifetime = if number % 2 == 0 { Lifetime::NEVER } else { Lifetime::after(left).unwrap() };
+            store.put(&cx(), key(&number.to_be_bytes()), &value(number), Put::always(lifetime)).await.unwrap();
+        }
+        store.delete(&cx(), key(&39u32.to_be_bytes()), None).await.unwrap();
+        store.close().await.unwrap();
+    }
+    let _ = fs::remove_dir(path.join("blobs"));
+}
+
+#[test]
+fn the_fixture_of_format_1_opens() {
+    run(async {
+        if let Some(path) = std::env::var_os("STORE_SLED_WRITE_FIXTURE") {
+            write(Path::new(&path)).await;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        copy(&fixture(), folder.path());
+        for id in ["app:one", "app:two"] {
+            let store = open(folder.path(), id, Durability::Sync).await.unwrap();
+            let mut seen = std::collections::HashSet::new();
+            for number in 0..39u32 {
+                let entry = store.entry(&cx(), key(&number.to_be_bytes())).await.unwrap().unwrap();
+                assert!(*entry.value == value(number));
+                assert_eq!(matches!(entry.ttl, Ttl::Left(_)), number % 2 == 1);
+                assert!(seen.insert(entry.version));
+            }
+            assert_eq!(store.get(&cx(), key(&39u32.to_be_bytes())).await.unwrap(), None);
+            let version: Version = store.put(&cx(), key("new"), b"v", common::forever()).await.unwrap().version;
+            assert!(seen.insert(version), "versions go on where they stopped");
+            store.close().await.unwrap();
+        }
+        let report = doctor::check(folder.path()).unwrap();
+        assert!(report.is_healthy(), "{report:?}");
+        assert_eq!(report.stores.iter().map(|store| store.live).collect::<Vec<_>>(), [40, 40]);
+    });
+}
