@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use event_listener::Event;
@@ -52,6 +52,7 @@ impl Case {
                     assert!(ended.is_some(), "stuck: not done within {STUCK:?}");
                 }));
             }));
+            cx.clean_up();
             match failed {
                 Ok(()) => return,
                 Err(_) if cx.was_too_slow.load(Ordering::Relaxed) && repeat < REPEATS => {}
@@ -78,6 +79,15 @@ pub(super) struct Cx {
     shape: Shape,
     scale: u32,
     was_too_slow: AtomicBool,
+    /// What the case opened.
+    opened: Mutex<Vec<Opened>>,
+}
+
+/// A store that a case opened. Not kept alive: what closes and opens again may depend on the old one being gone.
+struct Opened {
+    id: String,
+    durable: bool,
+    store: Weak<dyn Store>,
 }
 
 /// The id of a case's store, unless it opens several.
@@ -85,7 +95,7 @@ pub(super) const ID: &str = "conformance:store";
 
 impl Cx {
     fn new(harness: Arc<dyn Harness>, shape: Shape, scale: u32) -> Cx {
-        Cx { harness, shape, scale, was_too_slow: AtomicBool::new(false) }
+        Cx { harness, shape, scale, was_too_slow: AtomicBool::new(false), opened: Mutex::default() }
     }
 
     /// The case's store.
@@ -95,13 +105,54 @@ impl Cx {
 
     /// A store with an id of its own, or an id opened again.
     pub(super) async fn open_id(&self, id: &str) -> Direct {
-        Direct::new(self.shape.apply(self.harness.open(id).await.must()))
+        let store = self.harness.open(id).await.must();
+        self.opened(id, store)
     }
 
     /// A store that holds at most this many entries, if the backend has such a limit.
     pub(super) async fn open_limited(&self, max_entries: u64) -> Option<Direct> {
         let store = self.harness.open_limited(ID, max_entries).await.must()?;
-        Some(Direct::new(self.shape.apply(store)))
+        Some(self.opened(ID, store))
+    }
+
+    fn opened(&self, id: &str, store: Arc<dyn Store>) -> Direct {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.push(Opened { id: id.to_owned(), durable: store.info().durable, store: Arc::downgrade(&store) });
+        Direct::new(self.shape.apply(store))
+    }
+
+    /// Leaves nothing behind: cases may share a server, and a full one makes every scan slow. What fails here fails for a
+    /// reason that the case has told already.
+    fn clean_up(&self) {
+        let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        let clean = async {
+            for Opened { id, durable, store } in opened {
+                let mut store = store.upgrade();
+                if let Some(open) = &store
+                    && open.ping().await.is_err()
+                {
+                    store = None;
+                }
+                // Closed by the case: what it holds may still be there.
+                if store.is_none() && durable {
+                    store = self.harness.open(&id).await.ok();
+                }
+                let Some(store) = store else { continue };
+                let mut cursor = None;
+                while let Ok(step) = store.clear(&Context::none(), b"", cursor.as_ref()).await {
+                    cursor = step.next;
+                    if cursor.is_none() {
+                        break;
+                    }
+                }
+                let _ = store.close().await;
+            }
+        };
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            self.harness.block_on(Box::pin(async {
+                let _ = deadline(&SystemTimer, STUCK, clean).await;
+            }));
+        }));
     }
 
     /// A handle on the case's store: no policy, default settings.
