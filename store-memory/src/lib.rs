@@ -5,10 +5,11 @@
 //! - [`Stats`] counts what the store does, so that its promises about cost can be checked by counting.
 //!
 //! # How it is built
-//! Keys are spread by a keyed hash over shards, each under a read-write lock (`shard`). A shard has four parts that refer to
-//! entries by the number of their slot (`slab`): a hash table (`table`), an ordered index (`order`), a timing wheel
-//! (`wheel`), and, in a store that evicts, marks of use (`recency`). Key, value and version of an entry are one allocation
-//! (`record`), which reads share instead of copying. A thread frees expired entries in the background (`sweeper`).
+//! Keys are spread by a keyed hash over shards, each under a read-write lock (`shard`). The cell of a shard's hash table
+//! (`table`) has all that a read needs: the record, an allocation with key, value and version (`record`), which reads share
+//! instead of copying; and the deadline. An ordered index (`order`) and a timing wheel (`wheel`) refer to entries by the
+//! number of their slot (`slab`). A store that evicts marks uses (`recency`). A thread frees expired entries in the
+//! background (`sweeper`).
 //!
 //! # Cost
 //! A read is one hash, one probe, and a shared lock; it looks at the clock only if the entry has a deadline. Setting a
@@ -32,6 +33,7 @@
 //! # }
 //! ```
 mod config;
+mod entries;
 mod limits;
 mod ops;
 mod order;

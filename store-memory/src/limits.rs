@@ -147,7 +147,7 @@ impl Inner {
             let evicted = {
                 let mut shard = self.shards[number % count].write();
                 let victim = shard.victim(key);
-                victim.and_then(|at| shard.remove(at))
+                victim.and_then(|slot| shard.remove_slot(slot))
             };
             match evicted {
                 Some(_) => {

@@ -33,8 +33,8 @@ struct Stored {
 
 /// Cold, so that comparing versions stays out of the way of unconditional writes.
 #[cold]
-fn check_version(shard: &Shard, at: u32, expected: &Version) -> Result<()> {
-    if expected.as_u64() == Some(record::version(shard.record(at))) {
+fn check_version(shard: &Shard, at: usize, expected: &Version) -> Result<()> {
+    if expected.as_u64() == shard.record(at).map(|record| record::version(record)) {
         return Ok(());
     }
     Err(Error::version_conflict())
@@ -47,7 +47,7 @@ impl Inner {
         let shard = self.shard(place).read();
         let Some(at) = shard.find_live(place.hash, key.as_bytes(), &*self.clock) else { return Ok(None) };
         shard.used(at);
-        Ok(shard.slot(at).record.as_ref().map(record::payload))
+        Ok(shard.record(at).map(record::payload))
     }
 
     pub(crate) fn has(&self, key: Key<'_>) -> Result<bool> {
@@ -62,8 +62,8 @@ impl Inner {
         let shard = self.shard(place).read();
         let Some(at) = shard.find(place.hash, key.as_bytes()) else { return Ok(None) };
         // One look at the clock: the entry is live and has time left, or neither.
-        let slot = shard.slot(at);
-        let (Some(ttl), Some(record)) = (self.left(slot.deadline), &slot.record) else { return Ok(None) };
+        let cell = shard.cell(at);
+        let (Some(ttl), Some(record)) = (self.left(cell.deadline), &cell.record) else { return Ok(None) };
         shard.used(at);
         let version = Version::from_u64(record::version(record));
         Ok(Some(Entry { value: record::payload(record), version, ttl }))
@@ -73,7 +73,7 @@ impl Inner {
         self.check_open()?;
         let place = self.hash.place(key.as_bytes());
         let shard = self.shard(place).read();
-        Ok(shard.find(place.hash, key.as_bytes()).and_then(|at| self.left(shard.slot(at).deadline)))
+        Ok(shard.find(place.hash, key.as_bytes()).and_then(|at| self.left(shard.cell(at).deadline)))
     }
 
     pub(crate) fn put(&self, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
@@ -120,7 +120,7 @@ impl Inner {
                 (Condition::IfVersion(version), Some(at)) => check_version(shard, at, version)?,
                 _ => {}
             }
-            kept = live.filter(|_| put.keep_ttl).map(|at| shard.slot(at).deadline);
+            kept = live.filter(|_| put.keep_ttl).map(|at| shard.cell(at).deadline);
         }
         let (deadline, ttl) = match kept {
             // It was live a moment ago: a moment is left at least.
@@ -138,12 +138,12 @@ impl Inner {
         hash: u32,
         key: &[u8],
         value: &[u8],
-        found: Option<u32>,
+        found: Option<usize>,
         deadline: Deadline,
     ) -> Result<Stored, Refused> {
         let need = self.limits.as_ref().map(|limits| {
-            let need = match found {
-                Some(at) => Need::replacing(shard.record(at), value),
+            let need = match found.and_then(|at| shard.record(at)) {
+                Some(old) => Need::replacing(old, value),
                 None => Need::new_entry(key, value),
             };
             (limits, need)
@@ -217,7 +217,7 @@ impl Inner {
         let (deadline, _) = self.deadline(lifetime);
         shard.set_deadline(at, deadline, &*self.clock);
         shard.used(at);
-        let result = shard.slot(at).record.as_ref().map(read);
+        let result = shard.record(at).map(read);
         drop(shard);
         self.sweeper.note(deadline);
         Ok(result)
@@ -256,9 +256,9 @@ impl Inner {
         let live = found.filter(|&at| shard.is_live(at, &*self.clock));
         let (from, deadline) = match live {
             Some(at) => {
-                let value = integer(record::value(shard.record(at)));
+                let value = shard.record(at).and_then(|record| integer(record::value(record)));
                 let value = value.ok_or_else(|| Error::invalid("the value is not an integer of 64 bits"))?;
-                (value, shard.slot(at).deadline)
+                (value, shard.cell(at).deadline)
             }
             None => (by.initial, self.deadline(by.lifetime).0),
         };

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
-use crate::slab::Slab;
+use crate::entries::Entries;
 
 /// Items of a full leaf.
 const FULL: usize = 64;
@@ -52,12 +52,12 @@ fn common(a: &[u8], b: &[u8]) -> usize {
 
 impl Leaf {
     /// The index of the first item whose key is not less than `key`, and whether it is equal.
-    fn search(&self, key: &[u8], slab: &Slab) -> (usize, bool) {
+    fn search(&self, key: &[u8], entries: &Entries) -> (usize, bool) {
         let wanted = digest(key, self.skip);
         let mut equal = false;
         let at = self.items.partition_point(|item| match item.digest.cmp(&wanted) {
             Ordering::Equal => {
-                let order = slab.key(item.slot).cmp(key);
+                let order = entries.key(item.slot).cmp(key);
                 equal |= order.is_eq();
                 order.is_lt()
             }
@@ -66,11 +66,11 @@ impl Leaf {
         (at, equal)
     }
 
-    fn set_skip(&mut self, skip: usize, slab: &Slab) {
+    fn set_skip(&mut self, skip: usize, entries: &Entries) {
         if self.skip != skip {
             self.skip = skip;
             for item in &mut self.items {
-                item.digest = digest(slab.key(item.slot), skip);
+                item.digest = digest(entries.key(item.slot), skip);
             }
         }
     }
@@ -91,14 +91,13 @@ impl Order {
     }
 
     /// Adds a slot whose key is not in the index.
-    pub(crate) fn insert(&mut self, slot: u32, slab: &Slab) {
-        let key = slab.key(slot);
+    pub(crate) fn insert(&mut self, slot: u32, key: &[u8], entries: &Entries) {
         let Some((fence, leaf)) = self.leaf_mut(key) else {
             let item = Item { digest: digest(key, 0), slot };
             self.leaves.insert(Box::default(), Leaf { skip: 0, items: vec![item] });
             return;
         };
-        let (at, _) = leaf.search(key, slab);
+        let (at, _) = leaf.search(key, entries);
         let item = Item { digest: digest(key, leaf.skip), slot };
         if leaf.items.len() < FULL {
             leaf.items.insert(at, item);
@@ -115,20 +114,20 @@ impl Order {
             leaf.items.insert(at, item);
         }
         let (Some(below), Some(above)) = (leaf.items.last(), right.first()) else { return };
-        let first = slab.key(above.slot);
-        let split: Box<[u8]> = first[..=common(slab.key(below.slot), first)].into();
+        let first = entries.key(above.slot);
+        let split: Box<[u8]> = first[..=common(entries.key(below.slot), first)].into();
         let left_skip = common(fence, &split);
-        leaf.set_skip(left_skip, slab);
+        leaf.set_skip(left_skip, entries);
         let right_skip = self.fence_after(&split).map_or(0, |end| common(&split, end));
         let mut right = Leaf { skip: usize::MAX, items: right };
-        right.set_skip(right_skip, slab);
+        right.set_skip(right_skip, entries);
         self.leaves.insert(split, right);
     }
 
     /// Removes a slot, which still holds its key.
-    pub(crate) fn remove(&mut self, slot: u32, slab: &Slab) {
-        let Some((fence, leaf)) = self.leaf_mut(slab.key(slot)) else { return };
-        let (at, found) = leaf.search(slab.key(slot), slab);
+    pub(crate) fn remove(&mut self, slot: u32, entries: &Entries) {
+        let Some((fence, leaf)) = self.leaf_mut(entries.key(slot)) else { return };
+        let (at, found) = leaf.search(entries.key(slot), entries);
         if !found {
             return;
         }
@@ -144,11 +143,11 @@ impl Order {
             return;
         }
         let fence: Box<[u8]> = fence.into();
-        self.merge(&fence, len, slab);
+        self.merge(&fence, len, entries);
     }
 
     /// Appends a sparse leaf to the one before it, if they fit well together.
-    fn merge(&mut self, fence: &[u8], len: usize, slab: &Slab) {
+    fn merge(&mut self, fence: &[u8], len: usize, entries: &Entries) {
         let end = self.fence_after(fence).map(Box::<[u8]>::from);
         let Some((before, left)) = self.leaves.range::<[u8], _>((Unbounded, Excluded(fence))).next_back() else {
             return;
@@ -162,24 +161,24 @@ impl Order {
         left.items.extend_from_slice(&right.items);
         // Other digests for all of them, the appended ones in any case.
         left.skip = usize::MAX;
-        left.set_skip(skip, slab);
+        left.set_skip(skip, entries);
     }
 
     /// Tells the index that an entry moves to another slot. Both slots may be looked at: the old one still holds the key.
-    pub(crate) fn relocate(&mut self, from: u32, to: u32, slab: &Slab) {
-        let key = slab.key(from);
+    pub(crate) fn relocate(&mut self, from: u32, to: u32, entries: &Entries) {
+        let key = entries.key(from);
         if let Some((_, leaf)) = self.leaf_mut(key)
-            && let (at, true) = leaf.search(key, slab)
+            && let (at, true) = leaf.search(key, entries)
         {
             leaf.items[at].slot = to;
         }
     }
 
     /// Slots in order, from the first key that is not less than `from` (or greater than it, if `exclusive`).
-    pub(crate) fn iter<'a>(&'a self, from: &[u8], exclusive: bool, slab: &'a Slab) -> impl Iterator<Item = u32> + 'a {
+    pub(crate) fn iter<'a>(&'a self, from: &[u8], exclusive: bool, entries: &'a Entries) -> impl Iterator<Item = u32> + 'a {
         let mut leaves = self.leaves.range::<[u8], _>((Unbounded, Included(from)));
         let first = leaves.next_back().map(|(_, leaf)| {
-            let (at, equal) = leaf.search(from, slab);
+            let (at, equal) = leaf.search(from, entries);
             &leaf.items[at + usize::from(equal && exclusive)..]
         });
         let rest = self.leaves.range::<[u8], _>((Excluded(from), Unbounded)).map(|(_, leaf)| &*leaf.items);
@@ -196,17 +195,15 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record;
     use std::collections::BTreeMap as Model;
-    use store_core::Deadline;
 
-    fn keys(order: &Order, slab: &Slab, from: &[u8], exclusive: bool) -> Vec<Vec<u8>> {
-        order.iter(from, exclusive, slab).map(|slot| slab.key(slot).to_vec()).collect()
+    fn keys(order: &Order, entries: &Entries, from: &[u8], exclusive: bool) -> Vec<Vec<u8>> {
+        order.iter(from, exclusive, entries).map(|slot| entries.key(slot).to_vec()).collect()
     }
 
     fn run(seed: u64, rounds: usize, make: impl Fn(&mut fastrand::Rng) -> Vec<u8>) {
         let mut random = fastrand::Rng::with_seed(seed);
-        let (mut slab, mut order) = (Slab::new(), Order::new());
+        let (mut entries, mut order) = (Entries::new(), Order::new());
         let mut model: Model<Vec<u8>, u32> = Model::new();
         for round in 0..rounds {
             let key = make(&mut random);
@@ -214,28 +211,28 @@ mod tests {
             let growing = (round / (rounds / 4).max(1)).is_multiple_of(2);
             match model.get(&key).copied() {
                 Some(slot) if !growing || random.u8(0..4) == 0 => {
-                    order.remove(slot, &slab);
-                    slab.remove(slot);
+                    order.remove(slot, &entries);
+                    entries.take(slot);
                     model.remove(&key);
                 }
                 None if growing || random.u8(0..4) == 0 => {
-                    let slot = slab.insert(record::build(0, &key, b""), Deadline::NEVER).unwrap();
-                    order.insert(slot, &slab);
+                    let slot = entries.add(&key);
+                    order.insert(slot, &key, &entries);
                     model.insert(key.clone(), slot);
                 }
                 _ => {}
             }
             if round % 1000 == 0 || round + 1 == rounds {
-                assert!(keys(&order, &slab, b"", false).iter().eq(model.keys()));
+                assert!(keys(&order, &entries, b"", false).iter().eq(model.keys()));
                 let after = model.range::<[u8], _>((Excluded(&*key), Unbounded)).map(|(key, _)| key);
-                assert!(keys(&order, &slab, &key, true).iter().eq(after));
+                assert!(keys(&order, &entries, &key, true).iter().eq(after));
                 let from = model.range::<[u8], _>((Included(&*key), Unbounded)).map(|(key, _)| key);
-                assert!(keys(&order, &slab, &key, false).iter().eq(from));
+                assert!(keys(&order, &entries, &key, false).iter().eq(from));
             }
         }
         for (_, slot) in std::mem::take(&mut model) {
-            order.remove(slot, &slab);
-            slab.remove(slot);
+            order.remove(slot, &entries);
+            entries.take(slot);
         }
         assert!(order.leaves.is_empty() || order.leaves.values().all(|leaf| leaf.items.is_empty()));
     }
@@ -251,10 +248,10 @@ mod tests {
 
     #[test]
     fn ascending_keys_fill_their_leaves() {
-        let (mut slab, mut order) = (Slab::new(), Order::new());
+        let (mut entries, mut order) = (Entries::new(), Order::new());
         for n in 0..10_000u32 {
-            let slot = slab.insert(record::build(0, &n.to_be_bytes(), b""), Deadline::NEVER).unwrap();
-            order.insert(slot, &slab);
+            let slot = entries.add(&n.to_be_bytes());
+            order.insert(slot, &n.to_be_bytes(), &entries);
         }
         assert!(order.leaves.len() <= 10_000 / FULL + 1);
     }

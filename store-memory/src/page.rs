@@ -37,19 +37,17 @@ impl Shard {
     /// Examines up to `stride` entries after a key (or from it on), until `want` live ones are found.
     fn look(&self, prefix: &[u8], from: &[u8], exclusive: bool, now: Time, want: usize, stride: usize) -> Look {
         let mut look = Look { live: VecDeque::with_capacity(want), last: None, examined: 0, end: false };
-        for at in self.iter(from, exclusive) {
+        for (record, deadline) in self.iter(from, exclusive) {
             if look.live.len() >= want || look.examined >= stride {
                 return look;
             }
-            let slot = self.slot(at);
-            let Some(record) = &slot.record else { continue };
             if !record::key(record).starts_with(prefix) {
                 break;
             }
             look.examined += 1;
             look.last = Some(record.clone());
-            if !slot.deadline.has_passed(now) {
-                look.live.push_back(Found { record: record.clone(), deadline: slot.deadline });
+            if !deadline.has_passed(now) {
+                look.live.push_back(Found { record: record.clone(), deadline });
             }
         }
         look.end = true;
@@ -209,11 +207,11 @@ impl Inner {
             let mut shard = shard.write();
             let now = self.clock.coarse();
             let (from, exclusive) = place.from(prefix);
-            let matches = |at: &u32| record::key(shard.record(*at)).starts_with(prefix);
-            let slots: Vec<u32> = shard.iter(from, exclusive).take(STRIDE).take_while(matches).collect();
-            let mut freed = Vec::with_capacity(slots.len());
-            let live = slots.iter().filter(|&&at| !shard.slot(at).deadline.has_passed(now)).count();
-            freed.extend(slots.iter().filter_map(|&at| shard.remove(at)));
+            let matches = |slot: &u32| shard.key(*slot).starts_with(prefix);
+            let slots: Vec<u32> = shard.slots(from, exclusive).take(STRIDE).take_while(matches).collect();
+            let deadlines = shard.iter(from, exclusive).take(slots.len()).map(|(_, deadline)| deadline);
+            let live = deadlines.filter(|deadline| !deadline.has_passed(now)).count();
+            let freed: Vec<Record> = slots.iter().filter_map(|&slot| shard.remove_slot(slot)).collect();
             shard.tidy(2 * STRIDE);
             drop(shard);
             step.deleted += live as u64;

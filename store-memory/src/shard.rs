@@ -7,12 +7,12 @@ use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 use store_core::{Clock, Deadline, Time, VersionCipher, random_u64};
 
+use crate::entries::Entries;
 use crate::limits::Limits;
 use crate::order::Order;
 use crate::recency::{EXACT, Recency, SAMPLE};
 use crate::record::{self, Record};
-use crate::slab::{Slab, Slot};
-use crate::table::Table;
+use crate::table::Cell;
 use crate::wheel::Wheel;
 
 /// The hash of a key: keyed with a seed of the store's own, so that nobody can choose keys that collide.
@@ -54,8 +54,7 @@ pub(crate) struct Step {
 
 #[derive(Debug)]
 pub(crate) struct Shard {
-    table: Table,
-    slab: Slab,
+    entries: Entries,
     order: Order,
     /// Made by the first entry that expires.
     wheel: Option<Box<Wheel>>,
@@ -63,7 +62,6 @@ pub(crate) struct Shard {
     /// Slots are being moved together, over as many steps as it takes.
     moving: bool,
     limits: Option<Arc<Limits>>,
-    hash: Hash,
     cipher: VersionCipher,
     /// The counter behind the last version. Shards count in steps of `stride`, each on numbers of its own.
     counter: u64,
@@ -74,63 +72,61 @@ impl Shard {
     pub(crate) fn new(
         number: u64,
         stride: u64,
-        hash: Hash,
         cipher: VersionCipher,
         limits: Option<&Arc<Limits>>,
     ) -> Shard {
         Shard {
-            table: Table::default(),
-            slab: Slab::new(),
+            entries: Entries::new(),
             order: Order::new(),
             wheel: None,
             recency: limits.and_then(|limits| Recency::new(limits.on_full)),
             moving: false,
             limits: limits.map(Arc::clone),
-            hash,
             cipher,
             counter: number,
             stride,
         }
     }
 
-    /// The slot of a key, whether or not its entry has expired.
+    /// Where the entry of a key is, whether or not it has expired. Good as long as the lock is held and nothing is added or
+    /// removed.
     #[inline]
-    pub(crate) fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
-        self.table.find(hash, |at| self.slab.key(at) == key)
+    pub(crate) fn find(&self, hash: u32, key: &[u8]) -> Option<usize> {
+        self.entries.table.find(hash, key)
     }
 
-    /// The slot of a key, if its entry is live. Only an entry with a deadline makes it look at the clock.
+    /// Where the entry of a key is, if it is live. Only an entry with a deadline makes it look at the clock.
     #[inline]
-    pub(crate) fn find_live(&self, hash: u32, key: &[u8], clock: &dyn Clock) -> Option<u32> {
+    pub(crate) fn find_live(&self, hash: u32, key: &[u8], clock: &dyn Clock) -> Option<usize> {
         self.find(hash, key).filter(|&at| self.is_live(at, clock))
     }
 
     #[inline]
-    pub(crate) fn is_live(&self, at: u32, clock: &dyn Clock) -> bool {
-        let deadline = self.slab.slot(at).deadline;
+    pub(crate) fn is_live(&self, at: usize, clock: &dyn Clock) -> bool {
+        let deadline = self.cell(at).deadline;
         deadline == Deadline::NEVER || !deadline.has_passed(clock.coarse())
     }
 
     #[inline]
-    pub(crate) fn slot(&self, at: u32) -> &Slot {
-        self.slab.slot(at)
+    pub(crate) fn cell(&self, at: usize) -> &Cell {
+        self.entries.table.cell(at)
     }
 
     #[inline]
-    pub(crate) fn record(&self, at: u32) -> &[u8] {
-        self.slab.record(at)
+    pub(crate) fn record(&self, at: usize) -> Option<&Record> {
+        self.cell(at).record.as_ref()
     }
 
     /// How many entries there are, expired ones included.
     pub(crate) fn len(&self) -> u32 {
-        self.slab.live()
+        self.entries.slab.live()
     }
 
     /// Notes that an entry is used.
     #[inline]
-    pub(crate) fn used(&self, at: u32) {
+    pub(crate) fn used(&self, at: usize) {
         if let Some(recency) = &self.recency {
-            recency.touch(at);
+            recency.touch(self.cell(at).slot);
         }
     }
 
@@ -149,14 +145,15 @@ impl Shard {
         clock: &dyn Clock,
     ) -> Option<u64> {
         let version = self.next_version();
-        let at = self.slab.insert(record::build(version, key, value), deadline)?;
-        self.table.insert(hash, at);
-        self.order.insert(at, &self.slab);
+        let slot = self.entries.slab.insert(hash)?;
+        let record = Some(record::build(version, key, value));
+        self.entries.table.insert(Cell { record, deadline, slot, hash });
+        self.order.insert(slot, key, &self.entries);
         if let Some(recency) = &mut self.recency {
-            recency.insert(at);
+            recency.insert(slot);
         }
         if deadline != Deadline::NEVER {
-            self.file(at, clock);
+            self.file(slot, deadline, clock);
         }
         Some(version)
     }
@@ -164,14 +161,14 @@ impl Shard {
     /// Writes a new value and deadline. Returns the version, and what is to be dropped once the lock is free.
     pub(crate) fn overwrite(
         &mut self,
-        at: u32,
+        at: usize,
         value: &[u8],
         deadline: Deadline,
         clock: &dyn Clock,
     ) -> (u64, Option<Record>) {
         let version = self.next_version();
         let mut old = None;
-        if let Some(record) = &mut self.slab.slot_mut(at).record
+        if let Some(record) = &mut self.entries.table.cell_mut(at).record
             && !record::rewrite(record, version, value)
         {
             let new = record::build(version, record::key(record), value);
@@ -183,41 +180,45 @@ impl Shard {
     }
 
     /// Gives an entry another deadline.
-    pub(crate) fn set_deadline(&mut self, at: u32, deadline: Deadline, clock: &dyn Clock) {
-        let old = std::mem::replace(&mut self.slab.slot_mut(at).deadline, deadline);
-        if deadline == Deadline::NEVER || deadline == old {
+    pub(crate) fn set_deadline(&mut self, at: usize, deadline: Deadline, clock: &dyn Clock) {
+        let cell = self.entries.table.cell_mut(at);
+        let slot = cell.slot;
+        let old = std::mem::replace(&mut cell.deadline, deadline);
+        // An entry with a deadline stands in the wheel where that belongs, or earlier: then it is filed anew when its turn
+        // comes. So neither a later deadline nor none is any work.
+        let later = old != Deadline::NEVER && old.as_millis() <= deadline.as_millis();
+        if later || deadline == Deadline::NEVER {
             return;
         }
-        if Wheel::holds(&self.slab, at) {
-            // Where it stands is right or early: it is filed anew when its turn comes.
-            if old != Deadline::NEVER && old.as_millis() <= deadline.as_millis() {
-                return;
-            }
-            if let Some(wheel) = &mut self.wheel {
-                wheel.remove(at, &mut self.slab);
-            }
+        if let Some(wheel) = &mut self.wheel {
+            wheel.remove(slot, &mut self.entries.slab);
         }
-        self.file(at, clock);
+        self.file(slot, deadline, clock);
     }
 
-    fn file(&mut self, at: u32, clock: &dyn Clock) {
+    fn file(&mut self, slot: u32, deadline: Deadline, clock: &dyn Clock) {
         let wheel = self.wheel.get_or_insert_with(|| Box::new(Wheel::new(clock.coarse().millis_floor())));
-        wheel.insert(at, &mut self.slab);
+        wheel.insert(slot, deadline.as_millis(), &mut self.entries.slab);
     }
 
     /// Removes an entry. The record is to be dropped once the lock is free.
-    pub(crate) fn remove(&mut self, at: u32) -> Option<Record> {
+    pub(crate) fn remove(&mut self, at: usize) -> Option<Record> {
+        let slot = self.cell(at).slot;
         if let Some(wheel) = &mut self.wheel {
-            wheel.remove(at, &mut self.slab);
+            wheel.remove(slot, &mut self.entries.slab);
         }
-        let place = self.hash.place(self.slab.key(at));
-        self.order.remove(at, &self.slab);
-        self.table.remove(place.hash, at);
-        let record = self.slab.remove(at)?;
+        self.order.remove(slot, &self.entries);
+        self.entries.slab.remove(slot);
+        let record = self.entries.table.remove(at).record?;
         if let Some(limits) = &self.limits {
             limits.release(record::charge_of(&record));
         }
         Some(record)
+    }
+
+    /// Removes the entry of a slot.
+    pub(crate) fn remove_slot(&mut self, slot: u32) -> Option<Record> {
+        self.entries.locate(slot).and_then(|at| self.remove(at))
     }
 
     /// When the wheel has something to do, in milliseconds; no entry expires earlier.
@@ -231,13 +232,14 @@ impl Shard {
         let mut step = Step::default();
         for _ in 0..budget {
             let Some(wheel) = &mut self.wheel else { break };
-            let Some(at) = wheel.pop(now.millis_floor(), &mut self.slab) else { break };
-            let deadline = self.slab.slot(at).deadline;
+            let Some(slot) = wheel.pop(now.millis_floor(), &mut self.entries.slab) else { break };
+            let Some(at) = self.entries.locate(slot) else { continue };
+            let deadline = self.entries.table.cell(at).deadline;
             if deadline.has_passed(now) {
                 freed.extend(self.remove(at));
                 step.reclaimed += 1;
             } else if deadline != Deadline::NEVER {
-                wheel.insert(at, &mut self.slab);
+                wheel.insert(slot, deadline.as_millis(), &mut self.entries.slab);
             }
         }
         let tidy = self.tidy(budget);
@@ -247,77 +249,91 @@ impl Shard {
 
     /// Gives back memory of which little is in use: moves at most `budget` entries. Says whether all is done.
     pub(crate) fn tidy(&mut self, budget: usize) -> bool {
-        if self.slab.live() == 0 && self.wheel.is_some() {
+        if self.entries.slab.live() == 0 && self.wheel.is_some() {
             self.wheel = None;
         }
-        self.table.shrink();
-        self.moving |= self.slab.is_sparse();
+        self.entries.table.shrink();
+        self.moving |= self.entries.slab.is_sparse();
         if !self.moving {
             return true;
         }
         for _ in 0..budget {
-            let Some((from, to)) = self.slab.next_move() else {
+            let Some((from, to)) = self.entries.slab.next_move() else {
                 self.moving = false;
                 break;
             };
-            let place = self.hash.place(self.slab.key(from));
-            self.table.relocate(place.hash, from, to);
-            self.order.relocate(from, to, &self.slab);
+            self.order.relocate(from, to, &self.entries);
             if let Some(recency) = &mut self.recency {
                 recency.relocate(from, to);
             }
-            self.slab.relocate(from, to);
+            if let Some(at) = self.entries.locate(from) {
+                self.entries.table.cell_mut(at).slot = to;
+            }
+            self.entries.slab.relocate(from, to);
             if let Some(wheel) = &mut self.wheel {
-                wheel.relocate(to, &mut self.slab);
+                wheel.relocate(to, &mut self.entries.slab);
             }
         }
         if let Some(recency) = &mut self.recency {
-            recency.truncate(self.slab.len());
+            recency.truncate(self.entries.slab.len());
         }
         !self.moving
     }
 
-    /// The entry that a full store parts with; never the one with the given key.
+    /// The slot that a full store parts with; never that of the given key.
     pub(crate) fn victim(&self, except: &[u8]) -> Option<u32> {
         let recency = self.recency.as_ref()?;
-        let len = self.slab.len();
-        let candidate =
-            |at: u32| self.slab.slot(at).record.as_ref().is_some_and(|record| record::key(record) != except);
-        let least = |slots: &mut dyn Iterator<Item = u32>| slots.min_by_key(|&at| recency.value(at));
+        let slab = &self.entries.slab;
+        let candidate = |slot: u32| !slab.is_free(slot) && self.entries.key(slot) != except;
+        let least = |slots: &mut dyn Iterator<Item = u32>| slots.min_by_key(|&slot| recency.value(slot));
+        let len = slab.len();
         if len > EXACT {
             let random = std::iter::repeat_with(|| fastrand::u32(0..len)).take(8 * SAMPLE);
-            if let Some(found) = least(&mut random.filter(|&at| candidate(at)).take(SAMPLE)) {
+            let sample = &mut random.filter(|&slot| !slab.is_free(slot)).take(SAMPLE);
+            if let Some(found) = least(sample).filter(|&slot| candidate(slot)) {
                 return Some(found);
             }
         }
-        least(&mut (0..len).filter(|&at| candidate(at)))
+        least(&mut (0..len).filter(|&slot| candidate(slot)))
     }
 
     /// Slots in the order of their keys.
-    pub(crate) fn iter<'a>(&'a self, from: &[u8], exclusive: bool) -> impl Iterator<Item = u32> + 'a {
-        self.order.iter(from, exclusive, &self.slab)
+    pub(crate) fn slots<'a>(&'a self, from: &[u8], exclusive: bool) -> impl Iterator<Item = u32> + 'a {
+        self.order.iter(from, exclusive, &self.entries)
+    }
+
+    /// Entries in the order of their keys.
+    pub(crate) fn iter<'a>(&'a self, from: &[u8], exclusive: bool) -> impl Iterator<Item = (&'a Record, Deadline)> + 'a {
+        self.slots(from, exclusive).filter_map(|slot| {
+            let cell = self.cell(self.entries.locate(slot)?);
+            Some((cell.record.as_ref()?, cell.deadline))
+        })
+    }
+
+    /// The key of a slot.
+    pub(crate) fn key(&self, slot: u32) -> &[u8] {
+        self.entries.key(slot)
     }
 
     /// Forgets everything and hands it over for dropping.
     pub(crate) fn clear(&mut self) -> impl Send + use<> {
         if let Some(limits) = &self.limits {
-            (0..self.slab.len())
-                .filter_map(|at| self.slab.slot(at).record.as_deref())
-                .for_each(|record| limits.release(record::charge_of(record)));
+            let records = self.entries.table.iter().filter_map(|cell| cell.record.as_deref());
+            records.for_each(|record| limits.release(record::charge_of(record)));
         }
         self.wheel = None;
+        self.moving = false;
         if let Some(recency) = &mut self.recency {
             recency.truncate(0);
         }
-        let table = std::mem::take(&mut self.table);
         let order = std::mem::replace(&mut self.order, Order::new());
-        (table, order, std::mem::replace(&mut self.slab, Slab::new()))
+        (order, std::mem::replace(&mut self.entries, Entries::new()))
     }
 
     /// Bytes of memory, records not included.
     pub(crate) fn memory(&self) -> usize {
         let wheel = self.wheel.as_ref().map_or(0, |_| size_of::<Wheel>());
         let recency = self.recency.as_ref().map_or(0, Recency::memory);
-        self.table.memory() + self.slab.memory() + self.order.memory() + wheel + recency
+        self.entries.table.memory() + self.entries.slab.memory() + self.order.memory() + wheel + recency
     }
 }

@@ -1,32 +1,28 @@
-//! The slots of a shard: where an entry's record, deadline and place in the timing wheel are.
+//! The slots of a shard: numbers by which the ordered index and the wheel refer to entries in 4 bytes, whatever the hash
+//! table does with its cells; and the links of the wheel's lists.
 //!
-//! Slots come in chunks, so that growing copies nothing and costs no more memory than is used, and are numbered, so that
-//! the hash table, the ordered index and the wheel refer to an entry in 4 bytes.
-
-use store_core::Deadline;
-
-use crate::record::Record;
+//! Slots come in chunks, so that growing copies nothing and costs no more memory than is used.
 
 /// No slot.
 pub(crate) const NIL: u32 = u32::MAX;
 
-const CHUNK: usize = 256;
+/// In `prev`: the slot is free; the lower bits are the slot before it in the list of free ones.
+const FREE: u32 = 1 << 31;
+const MASK: u32 = FREE - 1;
 
-/// Slot numbers are below; the wheel uses some of those above for its lists.
-const LIMIT: u32 = NIL - 1024;
+const CHUNK: usize = 512;
 
-#[derive(Debug)]
+/// Slot numbers are below; the wheel uses numbers above for its lists.
+pub(crate) const LIMIT: u32 = 1 << 30;
+
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
-    pub(crate) record: Option<Record>,
-    pub(crate) deadline: Deadline,
+    /// The hash of the key: the way to the cell.
+    pub(crate) hash: u32,
     /// The next in the same list: of the wheel, or of free slots.
     pub(crate) next: u32,
     /// The previous in that list, or what the list is (see `wheel`).
     pub(crate) prev: u32,
-}
-
-impl Slot {
-    const FREE: Slot = Slot { record: None, deadline: Deadline::NEVER, next: NIL, prev: NIL };
 }
 
 #[derive(Debug)]
@@ -53,19 +49,7 @@ impl Slab {
         &mut self.chunks[at as usize / CHUNK][at as usize % CHUNK]
     }
 
-    /// The record of a slot that holds one; nothing of one that does not.
-    #[inline]
-    pub(crate) fn record(&self, at: u32) -> &[u8] {
-        const NONE: &[u8] = &[0; 16];
-        self.slot(at).record.as_deref().unwrap_or(NONE)
-    }
-
-    #[inline]
-    pub(crate) fn key(&self, at: u32) -> &[u8] {
-        crate::record::key(self.record(at))
-    }
-
-    /// How many slots hold an entry.
+    /// How many slots are taken.
     pub(crate) const fn live(&self) -> u32 {
         self.live
     }
@@ -75,8 +59,13 @@ impl Slab {
         self.len
     }
 
-    /// A slot for a record; `None` when there are no numbers left.
-    pub(crate) fn insert(&mut self, record: Record, deadline: Deadline) -> Option<u32> {
+    pub(crate) fn is_free(&self, at: u32) -> bool {
+        let prev = self.slot(at).prev;
+        prev & FREE != 0 && prev != NIL
+    }
+
+    /// A slot for an entry; `None` when there are no numbers left.
+    pub(crate) fn insert(&mut self, hash: u32) -> Option<u32> {
         let at = if self.free == NIL {
             if self.len >= LIMIT {
                 return None;
@@ -91,39 +80,38 @@ impl Slab {
             self.unlink_free(at);
             at
         };
-        *self.slot_mut(at) = Slot { record: Some(record), deadline, next: NIL, prev: NIL };
+        *self.slot_mut(at) = Slot { hash, next: NIL, prev: NIL };
         self.live += 1;
         Some(at)
     }
 
-    /// Frees a slot that is in no list and hands back its record.
-    pub(crate) fn remove(&mut self, at: u32) -> Option<Record> {
-        let record = std::mem::replace(self.slot_mut(at), Slot::FREE).record?;
+    /// Frees a slot that is in no list.
+    pub(crate) fn remove(&mut self, at: u32) {
         self.live -= 1;
         self.link_free(at);
-        Some(record)
     }
 
     fn link_free(&mut self, at: u32) {
         let head = std::mem::replace(&mut self.free, at);
-        self.slot_mut(at).next = head;
+        *self.slot_mut(at) = Slot { hash: 0, next: head, prev: FREE | (MASK - 1) };
         if head != NIL {
-            self.slot_mut(head).prev = at;
+            self.slot_mut(head).prev = FREE | at;
         }
     }
 
     fn unlink_free(&mut self, at: u32) {
         let Slot { next, prev, .. } = *self.slot(at);
-        match prev {
-            NIL => self.free = next,
-            prev => self.slot_mut(prev).next = next,
+        if prev & MASK == MASK - 1 {
+            self.free = next;
+        } else {
+            self.slot_mut(prev & MASK).next = next;
         }
         if next != NIL {
             self.slot_mut(next).prev = prev;
         }
     }
 
-    /// Whether so little is in use that slots should move together.
+    /// Whether so little is in use that entries should move together.
     pub(crate) const fn is_sparse(&self) -> bool {
         self.len as usize > 2 * CHUNK && self.live < self.len / 4
     }
@@ -132,7 +120,7 @@ impl Slab {
     pub(crate) fn next_move(&mut self) -> Option<(u32, u32)> {
         while self.len > 0 {
             let last = self.len - 1;
-            if self.slot(last).record.is_some() {
+            if !self.is_free(last) {
                 return (self.free != NIL).then_some((last, self.free));
             }
             self.unlink_free(last);
@@ -146,57 +134,54 @@ impl Slab {
         None
     }
 
-    /// Moves the entry of one slot to a free one. The links of both are the caller's business.
+    /// Moves what one slot holds to a free one.
     pub(crate) fn relocate(&mut self, from: u32, to: u32) {
         self.unlink_free(to);
-        let entry = std::mem::replace(self.slot_mut(from), Slot::FREE);
-        *self.slot_mut(to) = entry;
+        *self.slot_mut(to) = *self.slot(from);
         self.link_free(from);
     }
 
-    /// Bytes of memory, records not included.
+    /// Bytes of memory.
     pub(crate) fn memory(&self) -> usize {
         self.chunks.len() * size_of::<[Slot; CHUNK]>() + self.chunks.capacity() * size_of::<usize>()
     }
 }
 
 fn chunk() -> Option<Box<[Slot; CHUNK]>> {
-    let slots: Box<[Slot]> = (0..CHUNK).map(|_| Slot::FREE).collect();
+    let slots: Box<[Slot]> = std::iter::repeat_n(Slot { hash: 0, next: NIL, prev: NIL }, CHUNK).collect();
     slots.try_into().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record;
-
-    #[test]
-    fn a_slot_is_half_a_cache_line() {
-        assert_eq!(size_of::<Slot>(), 32);
-    }
 
     #[test]
     fn slots_are_reused_and_moved_together() {
         let mut slab = Slab::new();
-        for n in 0..2000u32 {
-            let record = record::build(0, &n.to_be_bytes(), b"");
-            assert_eq!(slab.insert(record, Deadline::NEVER), Some(n));
+        for n in 0..5000 {
+            assert_eq!(slab.insert(n), Some(n));
         }
         let full = slab.memory();
-        for n in (0..2000).filter(|n| n % 10 != 3) {
+        for n in (0..5000).filter(|n| n % 10 != 3) {
             slab.remove(n);
+            assert!(slab.is_free(n));
         }
         assert!(slab.is_sparse());
         while let Some((from, to)) = slab.next_move() {
             assert!(to < from);
             slab.relocate(from, to);
         }
-        assert_eq!((slab.len(), slab.live()), (200, 200));
-        assert!(slab.memory() * 3 < full);
-        let mut keys: Vec<_> = (0..200).map(|at| slab.key(at).to_vec()).collect();
-        keys.sort();
-        assert!(keys.iter().map(|key| key[3]).eq((0..200u32).map(|n| (n * 10 + 3).to_be_bytes()[3])));
-        for at in 0..200 {
+        assert_eq!((slab.len(), slab.live()), (500, 500));
+        assert!(slab.memory() * 4 < full);
+        let mut hashes: Vec<_> = (0..500).map(|at| slab.slot(at).hash).collect();
+        hashes.sort_unstable();
+        assert!(hashes.into_iter().eq((0..500).map(|n| n * 10 + 3)));
+        slab.remove(7);
+        slab.remove(8);
+        slab.remove(6);
+        assert_eq!([slab.insert(0), slab.insert(0), slab.insert(0)], [Some(6), Some(8), Some(7)]);
+        for at in 0..500 {
             slab.remove(at);
         }
         assert_eq!(slab.next_move(), None);

@@ -101,7 +101,7 @@ impl MemoryStore {
         let limits = Limits::new(builder.max_entries, builder.max_bytes, builder.on_full).map(Arc::new);
         let (hash, cipher) = (Hash::new(), VersionCipher::random());
         let shards = (0..count as u64)
-            .map(|number| Shard::new(number, count as u64, hash.clone(), cipher, limits.as_ref()))
+            .map(|number| Shard::new(number, count as u64, cipher, limits.as_ref()))
             .map(|shard| Locked(RwLock::new(shard)))
             .collect();
         let inner = Arc::new_cyclic(|store| Inner {

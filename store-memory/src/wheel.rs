@@ -7,17 +7,16 @@
 //! An entry stands where its deadline *or an earlier one* belongs: a write or touch that lengthens its life leaves it there,
 //! and it is filed anew when its old turn comes. Overwriting an entry again and again costs the wheel nothing.
 
-use crate::slab::{NIL, Slab};
+use crate::slab::{LIMIT, NIL, Slab};
 
 const BITS: u32 = 6;
 const LISTS: usize = 1 << BITS;
 const LEVELS: usize = 8;
-const ALL_LISTS: u32 = 8 << BITS;
 /// The last millisecond that the wheel can tell from later ones: in the year 10889.
 const HORIZON: u64 = (1 << (BITS * 8)) - 1;
 
-/// In a slot's `prev`: the entry is the first of the list with the number in the lower bits. Above every slot number.
-const HEAD: u32 = NIL - 1 - ALL_LISTS;
+/// In a slot's `prev`: the entry is the first of the list with this number more. Above every slot number.
+const HEAD: u32 = LIMIT;
 
 #[derive(Debug)]
 pub(crate) struct Wheel {
@@ -41,15 +40,10 @@ impl Wheel {
         Wheel { heads: [[NIL; LISTS]; LEVELS], occupied: [0; LEVELS], time, draining: None }
     }
 
-    /// Whether a slot is in the wheel.
-    pub(crate) fn holds(slab: &Slab, at: u32) -> bool {
-        slab.slot(at).prev != NIL
-    }
-
-    /// Files a slot that is not in the wheel under its deadline.
+    /// Files a slot that is not in the wheel under its deadline, in milliseconds.
     #[expect(clippy::cast_possible_truncation, reason = "level and list are small")]
-    pub(crate) fn insert(&mut self, at: u32, slab: &mut Slab) {
-        let when = slab.slot(at).deadline.as_millis().clamp(self.time.min(HORIZON), HORIZON);
+    pub(crate) fn insert(&mut self, at: u32, deadline: u64, slab: &mut Slab) {
+        let when = deadline.clamp(self.time.min(HORIZON), HORIZON);
         let apart = (when ^ self.time.min(HORIZON)) | 1;
         let level = ((63 - apart.leading_zeros()) / BITS) as usize;
         let list = digit(when, level);
@@ -152,9 +146,7 @@ impl Wheel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record;
     use std::collections::BTreeMap;
-    use store_core::Deadline;
 
     const START: u64 = 1_767_225_600_000;
 
@@ -164,25 +156,24 @@ mod tests {
         random.u64(0..1 << bits)
     }
 
-    fn slab_with(deadlines: &[u64]) -> Slab {
+    fn slab_with(entries: usize) -> Slab {
         let mut slab = Slab::new();
-        for &deadline in deadlines {
-            slab.insert(record::build(0, b"k", b""), Deadline::from_millis(deadline)).unwrap();
-        }
+        (0..entries).for_each(|_| assert!(slab.insert(0).is_some()));
         slab
     }
 
     /// Runs to `now` like the store does, and returns which expired.
-    fn run(wheel: &mut Wheel, slab: &mut Slab, now: u64, mut budget: usize) -> Vec<u32> {
+    fn run(wheel: &mut Wheel, slab: &mut Slab, deadlines: &[u64], now: u64, mut budget: usize) -> Vec<u32> {
         let mut expired = Vec::new();
         while budget > 0
             && let Some(at) = wheel.pop(now, slab)
         {
             budget -= 1;
-            if slab.slot(at).deadline.as_millis() <= now {
+            let deadline = deadlines[at as usize];
+            if deadline <= now {
                 expired.push(at);
             } else {
-                wheel.insert(at, slab);
+                wheel.insert(at, deadline, slab);
             }
         }
         expired
@@ -193,11 +184,11 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(3);
         for _ in 0..200 {
             let deadlines: Vec<u64> = (0..60).map(|_| START + 1 + far(&mut random)).collect();
-            let mut slab = slab_with(&deadlines);
+            let mut slab = slab_with(deadlines.len());
             let mut wheel = Wheel::new(START);
             let mut model = BTreeMap::new();
             for (at, &deadline) in (0u32..).zip(&deadlines) {
-                wheel.insert(at, &mut slab);
+                wheel.insert(at, deadline, &mut slab);
                 model.entry(deadline).or_insert_with(Vec::new).push(at);
             }
             let mut now = START;
@@ -212,7 +203,7 @@ mod tests {
                 let mut expired = Vec::new();
                 // In steps of random size: a step may end within a list.
                 while wheel.next_turn().is_some_and(|turn| turn <= now) {
-                    expired.extend(run(&mut wheel, &mut slab, now, random.usize(1..5)));
+                    expired.extend(run(&mut wheel, &mut slab, &deadlines, now, random.usize(1..5)));
                 }
                 expired.sort_unstable();
                 let later = model.split_off(&(now + 1));
@@ -226,23 +217,25 @@ mod tests {
 
     #[test]
     fn lengthened_lives_are_filed_anew_when_their_old_turn_comes() {
-        let mut slab = slab_with(&[START + 10]);
+        let mut slab = slab_with(1);
         let mut wheel = Wheel::new(START);
-        wheel.insert(0, &mut slab);
-        slab.slot_mut(0).deadline = Deadline::from_millis(START + 5000);
-        assert_eq!(run(&mut wheel, &mut slab, START + 4999, 99), []);
-        assert_eq!(run(&mut wheel, &mut slab, START + 5000, 99), [0]);
+        wheel.insert(0, START + 10, &mut slab);
+        let deadlines = [START + 5000];
+        assert_eq!(run(&mut wheel, &mut slab, &deadlines, START + 4999, 99), []);
+        assert_eq!(run(&mut wheel, &mut slab, &deadlines, START + 5000, 99), [0]);
     }
 
     #[test]
     fn entries_can_be_taken_out_of_any_list() {
         let deadlines: Vec<u64> = (0..3000).map(|n| START + 1 + n * n % 977 * 13).collect();
-        let mut slab = slab_with(&deadlines);
+        let mut slab = slab_with(deadlines.len());
         let mut wheel = Wheel::new(START);
-        (0..3000).for_each(|at| wheel.insert(at, &mut slab));
+        for (at, &deadline) in (0..).zip(&deadlines) {
+            wheel.insert(at, deadline, &mut slab);
+        }
         (0..3000).filter(|at| at % 3 > 0).for_each(|at| wheel.remove(at, &mut slab));
-        assert!(!Wheel::holds(&slab, 1) && Wheel::holds(&slab, 3));
-        let expired = run(&mut wheel, &mut slab, START + 100_000, usize::MAX);
+        assert!(slab.slot(1).prev == NIL && slab.slot(3).prev != NIL);
+        let expired = run(&mut wheel, &mut slab, &deadlines, START + 100_000, usize::MAX);
         assert_eq!(expired.len(), 1000);
         assert!(expired.iter().all(|at| at % 3 == 0));
         assert_eq!(wheel.occupied, [0; LEVELS]);
@@ -251,11 +244,12 @@ mod tests {
     #[test]
     fn t4_the_longest_ttl_fits() {
         let longest = START + 3_155_760_000_000;
-        let mut slab = slab_with(&[longest, u64::MAX]);
+        let deadlines = [longest, u64::MAX];
+        let mut slab = slab_with(2);
         let mut wheel = Wheel::new(START);
-        wheel.insert(0, &mut slab);
-        wheel.insert(1, &mut slab);
-        assert_eq!(run(&mut wheel, &mut slab, longest - 1, 999), []);
-        assert_eq!(run(&mut wheel, &mut slab, longest, 999), [0]);
+        wheel.insert(0, longest, &mut slab);
+        wheel.insert(1, u64::MAX, &mut slab);
+        assert_eq!(run(&mut wheel, &mut slab, &deadlines, longest - 1, 999), []);
+        assert_eq!(run(&mut wheel, &mut slab, &deadlines, longest, 999), [0]);
     }
 }
