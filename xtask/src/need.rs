@@ -1,22 +1,51 @@
-//! What the tests need beyond Rust, and how to get it: a C compiler (Lua and the tests' own helpers are built with it)
-//! and a Redis server.
+//! What the tests need beyond Rust, and how to get it: a C compiler (Lua and the tests' own helpers are built with it), and
+//! the programs of [`TOOLS`].
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::run::{Failed, command, step};
 
-/// How a system installs a program.
-#[derive(Debug, PartialEq, Eq)]
+/// A program that tests start.
+#[derive(Debug)]
+struct Tool {
+    program: &'static str,
+    why: &'static str,
+    /// The package that brings it, by package manager; `None` where it is a part of the system.
+    package: fn(&str) -> Option<&'static str>,
+}
+
+const TOOLS: [Tool; 3] = [
+    Tool {
+        program: "redis-server",
+        why: "the Redis backend is tested against a real server",
+        package: |manager| Some(if manager == "apt-get" { "redis-server" } else { "redis" }),
+    },
+    Tool {
+        program: "openssl",
+        why: "servers with TLS get certificates made for the test",
+        package: |manager| Some(if manager == "brew" { "openssl@3" } else { "openssl" }),
+    },
+    Tool {
+        program: "kill",
+        why: "processes are killed and interrupted in the middle of their work",
+        package: |manager| match manager {
+            "apt-get" | "apk" | "zypper" => Some("procps"),
+            "dnf" | "pacman" => Some("procps-ng"),
+            _ => None,
+        },
+    },
+];
+
+/// How a system installs packages.
+#[derive(Debug)]
 struct Manager {
     /// The program that installs.
     program: &'static str,
-    /// What to run before, so that the package is known.
+    /// What to run before, so that packages are known.
     refresh: Option<&'static [&'static str]>,
     /// How to install, without questions.
     install: &'static [&'static str],
-    /// The package that brings `redis-server`.
-    redis: &'static str,
     /// Whether it must run as root.
     root: bool,
 }
@@ -26,77 +55,72 @@ const MANAGERS: [Manager; 6] = [
         program: "apt-get",
         refresh: Some(&["update", "-q"]),
         install: &["install", "-q", "-y", "--no-install-recommends"],
-        redis: "redis-server",
         root: true,
     },
-    Manager { program: "dnf", refresh: None, install: &["install", "-q", "-y"], redis: "redis", root: true },
-    Manager { program: "apk", refresh: None, install: &["add", "--no-progress", "-U"], redis: "redis", root: true },
-    Manager { program: "pacman", refresh: None, install: &["-Sy", "--noconfirm"], redis: "redis", root: true },
-    Manager {
-        program: "zypper",
-        refresh: None,
-        install: &["--non-interactive", "install"],
-        redis: "redis",
-        root: true,
-    },
-    Manager { program: "brew", refresh: None, install: &["install"], redis: "redis", root: false },
+    Manager { program: "dnf", refresh: None, install: &["install", "-q", "-y"], root: true },
+    Manager { program: "apk", refresh: None, install: &["add", "--no-progress", "-U"], root: true },
+    Manager { program: "pacman", refresh: None, install: &["-Sy", "--noconfirm"], root: true },
+    Manager { program: "zypper", refresh: None, install: &["--non-interactive", "install"], root: true },
+    Manager { program: "brew", refresh: None, install: &["install"], root: false },
 ];
 
 /// Installs what is missing.
 pub(crate) fn install() -> Result<(), Failed> {
-    if find("cc").is_none() && find("gcc").is_none() && find("clang").is_none() {
+    if ["cc", "gcc", "clang"].iter().all(|compiler| find(compiler).is_none()) {
         return Err(Failed::new(
             "no C compiler found (cc). Lua is built from source with one: install `build-essential`, `gcc`, or the \
              developer tools of your system",
         ));
     }
-    if let Some(path) = find("redis-server") {
-        println!("needs: redis-server is {}", path.display());
+    let (there, missing): (Vec<&Tool>, Vec<&Tool>) = TOOLS.iter().partition(|tool| find(tool.program).is_some());
+    for tool in there {
+        println!("needs: {} is there", tool.program);
+    }
+    if missing.is_empty() {
         return Ok(());
     }
+    let names: Vec<&str> = missing.iter().map(|tool| tool.program).collect();
     let manager = MANAGERS.iter().find(|manager| find(manager.program).is_some()).ok_or_else(|| {
-        Failed::new(
-            "redis-server is not installed, and no known package manager is there to install it: put it on PATH",
-        )
+        Failed::new(format!("{}: not installed, and no known package manager is there to do it", names.join(", ")))
     })?;
-    println!("needs: redis-server is missing; installing it with {}", manager.program);
-    let lines = lines(manager, is_root(), find("sudo").is_some());
+    for tool in &missing {
+        println!("needs: {} is missing ({})", tool.program, tool.why);
+    }
+    let packages: Vec<&'static str> = missing.iter().filter_map(|tool| (tool.package)(manager.program)).collect();
+    let lines = lines(manager, &packages, is_root(), find("sudo").is_some());
     // A stale package list is common and mostly harmless, and one dead mirror must not stop us: only the last line counts.
     for (index, line) in lines.iter().enumerate() {
         let mut command = command(line[0], &line[1..]);
         command.env("DEBIAN_FRONTEND", "noninteractive");
-        let done = step("install redis-server", command);
+        let done = step(&format!("install {}", packages.join(", ")), command);
         if index + 1 == lines.len() {
             done?;
         } else if let Err(failed) = done {
             println!("    going on all the same: {failed}");
         }
     }
-    match find("redis-server") {
-        Some(path) => {
-            println!("needs: redis-server is {}", path.display());
-            Ok(())
-        }
-        None => Err(Failed::new(format!("{} installed no redis-server: put one on PATH", manager.program))),
+    match missing.iter().find(|tool| find(tool.program).is_none()) {
+        None => Ok(()),
+        Some(tool) => Err(Failed::new(format!("{} installed no {}: put one on PATH", manager.program, tool.program))),
     }
 }
 
-/// The commands that install Redis.
-fn lines(manager: &Manager, is_root: bool, has_sudo: bool) -> Vec<Vec<&'static str>> {
+/// The commands that install packages.
+fn lines(manager: &Manager, packages: &[&'static str], is_root: bool, has_sudo: bool) -> Vec<Vec<&'static str>> {
     let mut prefix = Vec::new();
     if manager.root && !is_root && has_sudo {
         // -n: fail rather than ask for a password that nobody is there to type.
         prefix = if std::env::var_os("CI").is_some() { vec!["sudo", "-n"] } else { vec!["sudo"] };
     }
-    let whole = |args: &[&'static str], package: Option<&'static str>| {
+    let whole = |args: &[&'static str], packages: &[&'static str]| {
         let mut line = prefix.clone();
         line.push(manager.program);
         line.extend_from_slice(args);
-        line.extend(package);
+        line.extend_from_slice(packages);
         line
     };
-    let mut lines: Vec<Vec<&'static str>> = manager.refresh.iter().map(|args| whole(args, None)).collect();
-    lines.push(whole(manager.install, Some(manager.redis)));
+    let mut lines: Vec<Vec<&'static str>> = manager.refresh.iter().map(|args| whole(args, &[])).collect();
+    lines.push(whole(manager.install, packages));
     lines
 }
 
@@ -121,16 +145,27 @@ mod tests {
     #[test]
     fn root_installs_without_sudo_and_others_with_it() {
         let apt = manager("apt-get");
-        let as_root = lines(apt, true, true);
+        let packages = ["redis-server", "openssl"];
+        let as_root = lines(apt, &packages, true, true);
         assert_eq!(as_root[0], ["apt-get", "update", "-q"]);
-        assert_eq!(as_root[1].last(), Some(&"redis-server"));
         assert_eq!(as_root[1][0], "apt-get");
-        assert!(lines(apt, false, true).iter().all(|line| line[0] == "sudo"));
-        assert!(lines(apt, false, false).iter().all(|line| line[0] == "apt-get"), "it says itself what is missing");
+        assert!(as_root[1].ends_with(&packages));
+        assert!(lines(apt, &packages, false, true).iter().all(|line| line[0] == "sudo"));
+        assert!(
+            lines(apt, &packages, false, false).iter().all(|line| line[0] == "apt-get"),
+            "it says itself what is missing"
+        );
     }
 
     #[test]
     fn brew_never_runs_as_root() {
-        assert_eq!(lines(manager("brew"), false, true), [["brew", "install", "redis"]]);
+        assert_eq!(lines(manager("brew"), &["redis"], false, true), [["brew", "install", "redis"]]);
+    }
+
+    #[test]
+    fn every_manager_knows_the_server() {
+        for manager in &MANAGERS {
+            assert!((TOOLS[0].package)(manager.program).is_some());
+        }
     }
 }
