@@ -12,11 +12,18 @@ use store_lua::mlua::Function;
 use store_lua::store_core::codec::Raw;
 use store_lua::store_core::{Expiry, Handle, Value, block_on};
 
+/// Whether this Lua tells integers from floats. Where it does not, an integral number within 2^53 is an integer.
+const ONE_NUMBER_TYPE: bool = cfg!(any(feature = "lua52", feature = "lua51", feature = "luajit", feature = "luau"));
+
+fn integer() -> impl Strategy<Value = Value> {
+    any::<i64>().prop_map(|n| Value::Integer(if ONE_NUMBER_TYPE { n >> 11 } else { n }))
+}
+
 fn key() -> impl Strategy<Value = Value> {
     prop_oneof![
         prop::collection::vec(any::<u8>(), 0..12).prop_map(Value::String),
         "[a-z]{1,8}".prop_map(Value::from),
-        any::<i64>().prop_map(Value::Integer),
+        integer(),
         (-4..40_i64).prop_map(Value::Integer),
         any::<bool>().prop_map(Value::Bool),
         any::<f64>().prop_filter("a key that Lua keeps a float", |n| n.fract() != 0.0).prop_map(Value::Float),
@@ -26,7 +33,7 @@ fn key() -> impl Strategy<Value = Value> {
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<bool>().prop_map(Value::Bool),
-        any::<i64>().prop_map(Value::Integer),
+        integer(),
         any::<i16>().prop_map(|n| Value::Integer(n.into())),
         any::<f64>().prop_map(Value::Float),
         any::<i16>().prop_map(|n| Value::Float(n.into())),
@@ -46,6 +53,13 @@ fn value() -> impl Strategy<Value = Value> {
 fn canonical(value: &Value) -> String {
     match value {
         Value::Float(number) if number.is_nan() => "nan".to_owned(),
+        Value::Float(number) if ONE_NUMBER_TYPE && number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0 => {
+            if number.to_bits() == (-0.0_f64).to_bits() {
+                "-0".to_owned()
+            } else {
+                format!("{number:.0}")
+            }
+        }
         Value::Float(number) => format!("f{:x}", number.to_bits()),
         Value::Array(items) => {
             let pairs = (1..).zip(items).map(|(index, item)| (format!("{:?}", Value::Integer(index)), canonical(item)));
