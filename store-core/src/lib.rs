@@ -53,8 +53,8 @@ pub use entry::{Entry, Item, Payload, Version, VersionCipher, Written, random_u6
 pub use error::{Error, Kind, Outcome, Result};
 pub use expiry::{Deadline, Expiry, Lifetime, MAX_TTL, Ttl, TtlRules};
 pub use handle::{
-    Entries, Handle, IncrementOptions, Info, ListOptions, Loaded, MAX_BATCH, Page, PutOptions, TypedEntry, decode_cursor,
-    encode_cursor,
+    Entries, Handle, IncrementOptions, Info, ListOptions, Loaded, MAX_BATCH, Page, PutOptions, Scanning, TypedEntry,
+    decode_cursor, encode_cursor,
 };
 pub use info::{BackendInfo, Capabilities, Consistency};
 pub use key::{Key, MAX_KEY_LEN, prefix_end};

@@ -59,8 +59,8 @@ pub use store_core::{
     Actor, Audit, Backend, BackendInfo, Backends, BoxFuture, Capabilities, Clock, Consistency, Context, Denial,
     Entries, Entry, Error, Expiry, Handle, IncrementOptions, Info, Item, Kind, ListOptions, LoadOptions, Loaded,
     MAX_BATCH, MAX_KEY_LEN, MAX_TTL, ManualClock, OpenContext, Outcome, Page, Payload, PutOptions, Registry,
-    RegistryBuilder, Result, Store, SystemClock, SystemTimer, Time, Timer, TryStore, Ttl, TtlRules, TypedEntry, Value,
-    Version, Written, block_on,
+    RegistryBuilder, Result, Scanning, Store, SystemClock, SystemTimer, Time, Timer, TryStore, Ttl, TtlRules,
+    TypedEntry, Value, Version, Written, block_on,
 };
 pub use store_core::{codec, config, policy};
 

@@ -14,6 +14,7 @@ mod list;
 mod load;
 mod options;
 mod reads;
+mod whole;
 mod writes;
 
 use std::fmt;
@@ -27,6 +28,7 @@ pub use cursor::{decode_cursor, encode_cursor};
 pub use list::Entries;
 pub use options::{IncrementOptions, ListOptions, Loaded, Page, PutOptions, TypedEntry};
 pub use reads::Info;
+pub use whole::Scanning;
 
 use crate::config::Settings;
 use crate::policy::PolicySet;

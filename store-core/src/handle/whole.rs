@@ -1,0 +1,92 @@
+//! What tools do with a whole store: ask whether it is there, and read all of it in one pass.
+
+use std::fmt;
+
+use super::Handle;
+use crate::policy::Action;
+use crate::registry::deadline;
+use crate::{Error, Item, Kind, Result, Scan, ScanCursor, Want};
+
+/// About how many entries one step brings.
+const STEP: usize = 500;
+
+impl Handle {
+    /// Asks the backend whether it can serve: one round trip.
+    ///
+    /// # Errors
+    /// INVALID (released), PERMISSION_DENIED (of `store.info`), UNAVAILABLE, TIMEOUT, INTERNAL.
+    pub async fn ping(&self) -> Result<()> {
+        let answer = async {
+            self.check()?;
+            self.allow(Action::Info, None)?;
+            let slot = self.slot();
+            slot.check_open()?;
+            slot.run(slot.store.ping()).await
+        };
+        answer.await.map_err(|error| self.explain("ping", None, error))
+    }
+
+    /// All live entries with a prefix, in any order, in one pass over the store: for copies and exports. An entry that is live
+    /// throughout comes at least once. Entries that the caller may not read are left out.
+    #[must_use]
+    pub fn scan(&self, prefix: impl Into<Vec<u8>>) -> Scanning {
+        Scanning { handle: self.clone(), prefix: prefix.into(), next: Next::Start }
+    }
+}
+
+/// A pass over a store: [`Handle::scan`].
+pub struct Scanning {
+    handle: Handle,
+    prefix: Vec<u8>,
+    next: Next,
+}
+
+enum Next {
+    Start,
+    At(ScanCursor),
+    End,
+}
+
+impl Scanning {
+    /// The next entries, perhaps none; `None` at the end. After an error the same step can be asked for again.
+    ///
+    /// # Errors
+    /// INVALID (released), PERMISSION_DENIED (of `store.key.list` on the prefix), UNAVAILABLE, INTERNAL, TIMEOUT (`scan_timeout`,
+    /// for each step).
+    pub async fn next(&mut self) -> Result<Option<Vec<Item>>> {
+        if matches!(self.next, Next::End) {
+            return Ok(None);
+        }
+        let handle = self.handle.clone();
+        let limit = handle.settings().scan_timeout;
+        let answer = deadline(&*handle.slot().timer, limit, self.step())
+            .await
+            .unwrap_or_else(|| Err(Error::new(Kind::Timeout, format!("not done within scan_timeout ({limit:?})"))));
+        answer.map(Some).map_err(|error| handle.explain("scan", None, error))
+    }
+
+    async fn step(&mut self) -> Result<Vec<Item>> {
+        let handle = &self.handle;
+        handle.check()?;
+        handle.allow(Action::KeyList, Some(&self.prefix))?;
+        let slot = handle.slot();
+        slot.check_open()?;
+        let cursor = match &self.next {
+            Next::At(cursor) => Some(cursor),
+            Next::Start | Next::End => None,
+        };
+        let scan = Scan { prefix: &self.prefix, cursor, limit: STEP, want: Want::Entries };
+        let page = slot.run(slot.store.scan(handle.context(), scan)).await?;
+        let rights = handle.rights();
+        let visible = |item: &Item| rights.access.allows(Action::KeyGet, Some(&item.key));
+        let items = page.items.into_iter().filter(visible).collect();
+        self.next = page.next.map_or(Next::End, Next::At);
+        Ok(items)
+    }
+}
+
+impl fmt::Debug for Scanning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scanning").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}
