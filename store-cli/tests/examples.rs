@@ -26,8 +26,7 @@ fn scripts_of_the_examples_run_on_each_backend() {
         for environment in ["", "edge", "production"] {
             let script = script.to_str().unwrap();
             let args = ["run", "--config", "examples/store.toml", "--env", environment, script];
-            let ended = place.run_with(&args, &[("REDIS_URL", &url)]).well();
-            assert!(!ended.stdout.is_empty(), "{script} says nothing");
+            place.run_with(&args, &[("REDIS_URL", &url)]).well();
             ran += 1;
         }
     }

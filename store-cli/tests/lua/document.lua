@@ -28,7 +28,7 @@ assert(cache:set("session:abc", { user_id = 123, role = "admin" }, 300) == true)
 assert(cache:set("forever", true, 0) == true)
 assert(cache:ttl("forever") == math.huge)
 local left = cache:ttl("session:abc")
-assert(left > 290 and left < 300.0011, left) -- deadlines are rounded up to whole milliseconds
+assert(left > 290 and left <= 300, left)
 
 -- Values: tables, strings, numbers, booleans
 for name, value in pairs({ string = "text\0\xff", integer = 2 ^ 53 | 1, float = 0.1, yes = true, no = false }) do
@@ -76,7 +76,7 @@ assert(none == nil and unknown:kind() == errors.NOT_FOUND and not unknown:retrya
 assert(cache:set("brief", "gone soon", 0.15))
 assert(cache:get("brief") == "gone soon")
 local start = cache:ttl("brief")
-assert(start > 0 and start < 0.1511)
+assert(start > 0 and start <= 0.15)
 repeat until not cache:has("brief")
 assert(cache:get("brief") == nil and cache:ttl("brief") == nil)
 
