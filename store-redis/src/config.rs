@@ -13,7 +13,8 @@ use crate::RedisStore;
 use crate::deadlines::Deadlines;
 use crate::encryption::Encryption;
 use crate::executor::OwnRuntime;
-use crate::target::{Place, Target};
+use crate::server::{Sentinels, Server};
+use crate::target::Target;
 
 /// The most connections of one store.
 const MAX_CONNECTIONS: usize = 64;
@@ -29,17 +30,25 @@ const MAX_CONNECTIONS: usize = 64;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RedisOptions {
-    /// `redis://[user][:password@]host[:port][/database]`; `valkey://` is the same; `redis+unix:///path/to/socket[?db=N]`.
-    pub url: Secret,
+    /// One server: `redis://[user][:password@]host[:port][/database]`; `rediss://` for TLS; `valkey://`, `valkeys://` are the same;
+    /// `redis+unix:///path/to/socket[?db=N]`. Either this or `sentinel` is needed.
+    #[serde(default)]
+    pub url: Option<Secret>,
+    /// The primary that Sentinels name.
+    #[serde(default)]
+    pub sentinel: Option<Sentinel>,
     /// What the Redis keys begin with, before a slash and the store's id. Default: `store`.
     #[serde(default = "default_prefix")]
     pub prefix: String,
-    /// Overrides the user name in the URL.
+    /// The user name; overrides the one in the URL.
     #[serde(default)]
     pub username: Option<String>,
-    /// Overrides the password in the URL.
+    /// The password; overrides the one in the URL.
     #[serde(default)]
     pub password: Option<Secret>,
+    /// The database number; overrides the one in the URL.
+    #[serde(default)]
+    pub database: Option<i64>,
     /// With `rediss://`: trust the certificates in this PEM file instead of the system's. Relative paths are relative to the
     /// configuration file.
     #[serde(default)]
@@ -68,6 +77,16 @@ pub struct RedisOptions {
     pub eager: bool,
 }
 
+/// Sentinels, and the primary to ask them for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sentinel {
+    /// The name of the primary (`sentinel monitor NAME ...`).
+    pub master: String,
+    /// The Sentinels: `host:port`, or `redis://[user][:password@]host:port`; `rediss://` for TLS, then to the primary too.
+    pub nodes: Vec<Secret>,
+}
+
 fn default_prefix() -> String {
     "store".to_owned()
 }
@@ -88,11 +107,24 @@ impl RedisOptions {
     /// The defaults, with this URL.
     #[must_use]
     pub fn new(url: impl Into<String>) -> RedisOptions {
+        RedisOptions { url: Some(Secret::new(url)), ..RedisOptions::defaults() }
+    }
+
+    /// The defaults, with the primary of this name, that these Sentinels know (`redis://[:password@]host:port`).
+    #[must_use]
+    pub fn sentinel<N: Into<String>>(master: impl Into<String>, nodes: impl IntoIterator<Item = N>) -> RedisOptions {
+        let nodes = nodes.into_iter().map(Secret::new).collect();
+        RedisOptions { sentinel: Some(Sentinel { master: master.into(), nodes }), ..RedisOptions::defaults() }
+    }
+
+    fn defaults() -> RedisOptions {
         RedisOptions {
-            url: Secret::new(url),
+            url: None,
+            sentinel: None,
             prefix: default_prefix(),
             username: None,
             password: None,
+            database: None,
             ca_file: None,
             cert_file: None,
             key_file: None,
@@ -109,19 +141,21 @@ impl RedisOptions {
     /// # Errors
     /// INVALID; `details.key` names the option.
     pub fn check(&self) -> Result<()> {
-        self.target().map(drop)
+        self.server().map(drop)
     }
 
     /// The server, after checking everything.
-    pub(crate) fn target(&self) -> Result<Target> {
+    pub(crate) fn server(&self) -> Result<Server> {
         let wrong =
             |key: &'static str, why: String| Err(Error::invalid(format!("{key} {why}")).with_detail("key", key));
-        let mut target = Target::parse(self.url.expose())?;
-        if let Some(username) = &self.username {
-            target.username = Some(username.clone());
-        }
-        if let Some(password) = &self.password {
-            target.password = Some(password.expose().to_owned());
+        let server = match (&self.url, &self.sentinel) {
+            (Some(url), None) => Server::Fixed(self.with_credentials(Target::parse(url.expose())?)),
+            (None, Some(sentinel)) => Server::Sentinel(self.sentinels(sentinel)?),
+            (None, None) => return wrong("url", "is missing".to_owned()),
+            (Some(_), Some(_)) => return wrong("sentinel", "and url exclude each other".to_owned()),
+        };
+        if self.database.is_some_and(|database| database < 0) {
+            return wrong("database", "must not be negative".to_owned());
         }
         for (key, value) in
             [("timeout", self.timeout), ("connect_timeout", self.connect_timeout), ("scan_timeout", self.scan_timeout)]
@@ -137,25 +171,59 @@ impl RedisOptions {
             return wrong("prefix", "must be at most 256 bytes long".to_owned());
         }
         let files = [("ca_file", &self.ca_file), ("cert_file", &self.cert_file), ("key_file", &self.key_file)];
-        let Place::Tcp { tls: true, .. } = target.place else {
+        if !server.uses_tls() {
             return match files.iter().find(|(_, file)| file.is_some()) {
                 Some((key, _)) => wrong(key, "needs a url with TLS: rediss://".to_owned()),
-                None => Ok(target),
+                None => Ok(server),
             };
-        };
+        }
         if cfg!(not(feature = "tls")) {
             return wrong("url", "needs TLS, and this build has none: enable the Cargo feature redis-tls".to_owned());
         }
         if self.cert_file.is_some() != self.key_file.is_some() {
             return wrong("cert_file", "and key_file go together".to_owned());
         }
-        Ok(target)
+        Ok(server)
+    }
+
+    fn with_credentials(&self, target: Target) -> Target {
+        let password = self.password.as_ref().map(|password| password.expose().to_owned());
+        Target {
+            place: target.place,
+            username: self.username.clone().or(target.username),
+            password: password.or(target.password),
+            database: self.database.unwrap_or(target.database),
+        }
+    }
+
+    fn sentinels(&self, sentinel: &Sentinel) -> Result<Sentinels> {
+        let wrong = |why: &str| Err(Error::invalid(format!("sentinel {why}")).with_detail("key", "sentinel"));
+        if sentinel.master.is_empty() {
+            return wrong("needs the name of a master");
+        }
+        let mut nodes = Vec::new();
+        for node in &sentinel.nodes {
+            let node = node.expose();
+            let url = if node.contains("://") { node.to_owned() } else { format!("redis://{node}") };
+            let node = Target::parse(&url).map_err(|error| {
+                let why = error.message().strip_prefix("url ").unwrap_or_default().to_owned();
+                Error::invalid(format!("sentinel has a node that {why}")).with_detail("key", "sentinel")
+            })?;
+            nodes.push(node);
+        }
+        let Some(first) = nodes.first() else { return wrong("needs at least one node") };
+        // Whoever encrypts the way to the Sentinels encrypts the way to the primary.
+        let nobody = Target { place: first.place.clone(), username: None, password: None, database: 0 };
+        let primary = self.with_credentials(nobody);
+        Ok(Sentinels { master: sentinel.master.clone(), nodes, primary })
     }
 
     /// What connections are encrypted with; reads the files.
     #[cfg(feature = "tls")]
-    pub(crate) fn encryption(&self, target: &Target, base_dir: &Path) -> Result<Encryption> {
-        let Place::Tcp { tls: true, .. } = target.place else { return Ok(Encryption::default()) };
+    pub(crate) fn encryption(&self, server: &Server, base_dir: &Path) -> Result<Encryption> {
+        if !server.uses_tls() {
+            return Ok(Encryption::default());
+        }
         let path = |file: &Option<PathBuf>| file.as_ref().map(|file| base_dir.join(file));
         Encryption::load(path(&self.ca_file), path(&self.cert_file), path(&self.key_file))
     }
@@ -163,14 +231,14 @@ impl RedisOptions {
     /// Nothing: this build has no TLS.
     #[cfg(not(feature = "tls"))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with TLS")]
-    pub(crate) fn encryption(&self, _: &Target, _: &Path) -> Result<Encryption> {
+    pub(crate) fn encryption(&self, _: &Server, _: &Path) -> Result<Encryption> {
         Ok(Encryption)
     }
 }
 
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = Target::parse(self.url.expose()).map_or_else(|_| "?".to_owned(), |target| target.to_string());
+        let place = self.server().map_or_else(|_| "?".to_owned(), |server| server.to_string());
         f.debug_struct("RedisOptions")
             .field("server", &place)
             .field("prefix", &self.prefix)

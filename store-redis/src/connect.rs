@@ -1,4 +1,4 @@
-//! From a target to a connection that works.
+//! From a server's place to a connection that works.
 //!
 //! The handshake is our own and not that of redis-rs, which drops the server's words when a password is refused, so that a
 //! full server looks like a wrong password. It is one round trip and ends with a `PING`: a server that is still loading, or
@@ -12,25 +12,22 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo};
-use store_core::{Error, Result};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use store_core::{Error, Outcome, Result};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::encryption::Encryption;
 use crate::error;
+use crate::reply::{Reader, Reply};
 use crate::target::{Place, Target};
 
 /// Requests that may wait for the socket: beyond, callers wait in line.
 const PIPELINE: usize = 1024;
 
-const NO_REDIS: &str = "the server there is no Redis";
+/// A stream of bytes to a server.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
-/// A server, and how to talk to it.
-#[derive(Clone, Debug)]
-pub(crate) struct Server {
-    pub(crate) target: Target,
-    pub(crate) encryption: Encryption,
-}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// What a new connection consists of.
 pub(crate) struct Opened {
@@ -47,62 +44,99 @@ pub(crate) struct Peer {
     address: Option<SocketAddr>,
 }
 
+/// How to talk to servers.
+#[derive(Clone, Debug)]
+pub(crate) struct Manner {
+    pub(crate) timeout: Duration,
+    pub(crate) encryption: Encryption,
+    /// A server that says it is a replica is the wrong one.
+    pub(crate) primary_only: bool,
+}
+
 /// Connects. The caller sets the deadline.
 ///
 /// `previous` is the connection that this one replaces: the server is asked to end it, so that nothing it still has in its buffers
 /// from there is executed after what it gets from here.
-pub(crate) async fn connect(server: &Server, timeout: Duration, previous: Peer) -> Result<Opened> {
-    let target = &server.target;
-    let failed = |failure: io::Error| error::connecting(&target.to_string(), &failure);
+pub(crate) async fn connect(target: &Target, manner: &Manner, previous: Peer) -> Result<Opened> {
     match &target.place {
         Place::Unix(path) => {
+            let failed = |failure: io::Error| error::connecting(&target.to_string(), &failure);
             let stream = UnixStream::connect(path).await.map_err(failed)?;
-            open(stream, target, previous, None).await
+            open(stream, target, manner, previous, None).await
         }
-        Place::Tcp { host, port, tls } => {
-            let stream = tcp(host, *port, timeout).await.map_err(failed)?;
+        Place::Tcp { tls: false, host, port } => {
+            let stream = tcp(target, host, *port, manner).await?;
             let address = stream.local_addr().ok();
-            if *tls {
-                let stream = server.encryption.wrap(stream, host).await.map_err(failed)?;
-                return open(stream, target, previous, address).await;
-            }
-            open(stream, target, previous, address).await
+            open(stream, target, manner, previous, address).await
+        }
+        Place::Tcp { tls: true, host, port } => {
+            let stream = tcp(target, host, *port, manner).await?;
+            let address = stream.local_addr().ok();
+            let stream = encrypted(target, host, stream, manner).await?;
+            open(stream, target, manner, previous, address).await
         }
     }
+}
+
+/// A bare stream to a server, for whoever speaks to it on the side.
+pub(crate) async fn stream(target: &Target, manner: &Manner) -> Result<Box<dyn Stream>> {
+    match &target.place {
+        Place::Unix(path) => {
+            let failed = |failure: io::Error| error::connecting(&target.to_string(), &failure);
+            Ok(Box::new(UnixStream::connect(path).await.map_err(failed)?))
+        }
+        Place::Tcp { tls, host, port } => {
+            let stream = tcp(target, host, *port, manner).await?;
+            if *tls {
+                return Ok(Box::new(encrypted(target, host, stream, manner).await?));
+            }
+            Ok(Box::new(stream))
+        }
+    }
+}
+
+async fn encrypted(target: &Target, host: &str, stream: TcpStream, manner: &Manner) -> Result<impl Stream + use<>> {
+    let wrapped = manner.encryption.wrap(stream, host).await;
+    wrapped.map_err(|failure| error::connecting(&target.to_string(), &failure))
 }
 
 /// Looks the name up anew each time, and tries its addresses in order.
-async fn tcp(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in tokio::net::lookup_host((host, port)).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                let socket = socket2::SockRef::from(&stream);
-                let keepalive = socket2::TcpKeepalive::new()
-                    .with_time(Duration::from_secs(15))
-                    .with_interval(Duration::from_secs(5));
-                #[cfg(any(target_os = "linux", target_os = "macos"))]
-                let keepalive = keepalive.with_retries(3);
-                socket.set_tcp_keepalive(&keepalive)?;
-                // The kernel gives up on a peer that acknowledges nothing; our own probe is usually faster.
-                #[cfg(target_os = "linux")]
-                socket.set_tcp_user_timeout(Some((timeout * 4).max(Duration::from_secs(5))))?;
-                #[cfg(not(target_os = "linux"))]
-                let _ = timeout;
-                return Ok(stream);
-            }
+async fn tcp(target: &Target, host: &str, port: u16, manner: &Manner) -> Result<TcpStream> {
+    let failed = |failure: io::Error| error::connecting(&target.to_string(), &failure);
+    let mut last = io::Error::other("the name has no address");
+    for address in tokio::net::lookup_host((host, port)).await.map_err(failed)? {
+        match TcpStream::connect(address).await.and_then(|stream| tuned(stream, manner.timeout)) {
+            Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
     }
-    Err(last)
+    Err(failed(last))
 }
 
-async fn open<S>(mut stream: S, target: &Target, previous: Peer, address: Option<SocketAddr>) -> Result<Opened>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let id = handshake(&mut stream, target, previous).await?;
+fn tuned(stream: TcpStream, timeout: Duration) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    let socket = socket2::SockRef::from(&stream);
+    let keepalive =
+        socket2::TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5));
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    let keepalive = keepalive.with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)?;
+    // The kernel gives up on a peer that acknowledges nothing; our own probe is usually faster.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some((timeout * 4).max(Duration::from_secs(5))))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = timeout;
+    Ok(stream)
+}
+
+async fn open<S: Stream + 'static>(
+    mut stream: S,
+    target: &Target,
+    manner: &Manner,
+    previous: Peer,
+    address: Option<SocketAddr>,
+) -> Result<Opened> {
+    let id = handshake(&mut stream, target, manner, previous).await?;
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(None)
         .set_connection_timeout(None)
@@ -124,30 +158,44 @@ enum Step {
     Optional,
     /// The reply is the connection's id.
     Id,
+    /// The reply says whether it is a primary.
+    Role,
     /// Must not be refused for another reason than lack of permission.
     Ping,
 }
 
-async fn handshake<S>(stream: &mut S, target: &Target, previous: Peer) -> Result<Option<i64>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+/// The command that says who we are, if there is anything to say.
+pub(crate) fn authentication(target: &Target) -> Option<Cmd> {
+    let mut command = redis::cmd("AUTH");
+    match (&target.username, &target.password) {
+        (Some(username), password) => command.arg(username).arg(password.as_deref().unwrap_or_default()),
+        (None, Some(password)) => command.arg(password),
+        (None, None) => return None,
+    };
+    Some(command)
+}
+
+/// The error of a refused step.
+pub(crate) fn refusal(line: &str) -> Error {
+    let (code, text) = line.split_once(' ').unwrap_or((line, ""));
+    error::server(code, text).error.with_outcome(Outcome::NotApplied)
+}
+
+async fn handshake<S: Stream>(stream: &mut S, target: &Target, manner: &Manner, previous: Peer) -> Result<Option<i64>> {
     let mut steps = Vec::new();
     let mut request = Vec::new();
     let mut say = |step: Step, command: &Cmd| {
         command.write_packed_command(&mut request);
         steps.push(step);
     };
-    match (&target.username, &target.password) {
-        (Some(username), password) => {
-            let password = password.as_deref().unwrap_or_default();
-            say(Step::Required, redis::cmd("AUTH").arg(username).arg(password));
-        }
-        (None, Some(password)) => say(Step::Required, redis::cmd("AUTH").arg(password)),
-        (None, None) => {}
+    if let Some(command) = authentication(target) {
+        say(Step::Required, &command);
     }
     if target.database != 0 {
         say(Step::Required, redis::cmd("SELECT").arg(target.database));
+    }
+    if manner.primary_only {
+        say(Step::Role, &redis::cmd("ROLE"));
     }
     say(Step::Id, redis::cmd("CLIENT").arg("ID"));
     if let Peer { id: Some(id), address: Some(address) } = previous {
@@ -158,52 +206,36 @@ where
 
     let failed = |failure: io::Error| error::connecting(&target.to_string(), &failure);
     stream.write_all(&request).await.map_err(failed)?;
-    let mut lines = Lines::default();
+    let mut replies = Reader::default();
     let mut id = None;
     for step in steps {
-        let line = lines.next(stream).await.map_err(failed)?;
-        let Some(refusal) = line.strip_prefix('-') else {
-            if !line.starts_with(['+', ':']) {
-                return Err(failed(io::Error::new(io::ErrorKind::InvalidData, NO_REDIS)));
+        let line = match replies.next(stream).await.map_err(failed)? {
+            Reply::Error(line) => line,
+            Reply::Integer(number) if step == Step::Id => {
+                id = Some(number);
+                continue;
             }
-            if step == Step::Id {
-                id = line.strip_prefix(':').and_then(|id| id.parse().ok());
+            Reply::List(role) if step == Step::Role => {
+                if role.first() == Some(&Reply::Text(Some("master".to_owned()))) {
+                    continue;
+                }
+                let message = format!("the Redis at {target} is not the primary");
+                return Err(Error::unavailable(message).with_reason("failover"));
             }
-            continue;
+            _ => continue,
         };
-        let (code, text) = refusal.split_once(' ').unwrap_or((refusal, ""));
+        let forbidden = line.starts_with("NOPERM");
         let tolerated = match step {
             // A full server refuses whatever comes first.
-            Step::Optional | Step::Id => code == "NOPERM" || (code == "ERR" && !text.contains("max number of clients")),
-            Step::Ping => code == "NOPERM",
+            Step::Optional | Step::Id => {
+                forbidden || (line.starts_with("ERR") && !line.contains("max number of clients"))
+            }
+            Step::Ping | Step::Role => forbidden,
             Step::Required => false,
         };
         if !tolerated {
-            return Err(error::server(code, text).error.with_outcome(store_core::Outcome::NotApplied));
+            return Err(refusal(&line));
         }
     }
     Ok(id)
-}
-
-/// Reads replies of one line: all that the handshake gets.
-#[derive(Default)]
-struct Lines(Vec<u8>);
-
-impl Lines {
-    async fn next<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<String> {
-        loop {
-            if let Some(end) = self.0.iter().position(|&byte| byte == b'\n') {
-                let line: Vec<u8> = self.0.drain(..=end).collect();
-                return Ok(String::from_utf8_lossy(&line).trim_end().to_owned());
-            }
-            if self.0.len() > 64 << 10 {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, NO_REDIS));
-            }
-            let mut chunk = [0; 512];
-            match stream.read(&mut chunk).await? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                len => self.0.extend_from_slice(&chunk[..len]),
-            }
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! The Redis and Valkey backend of the store: one server over TCP or a Unix socket.
+//! The Redis and Valkey backend of the store: one server over TCP, TLS or a Unix socket, or a primary that Sentinels name.
 //!
 //! [`RedisBackend`] is what configurations select as `redis`; [`RedisStore`] is one store, for use without a registry.
 //!
@@ -19,7 +19,7 @@
 //! # How it is built
 //! - `config`, `target`: options and URLs.
 //! - `keys`, `envelope`, `scripts`: what lies in Redis, and what works on it there.
-//! - `connect`, `encryption`, `link`, `supervisor`, `executor`: one connection that comes back, on whatever runtime there is.
+//! - `server`, `connect`, `reply`, `encryption`, `link`, `supervisor`, `executor`: one connection that comes back, on whatever runtime there is.
 //! - `deadlines`, `pool`: one deadline around everything that a call waits for; what may be sent again, and what not.
 //! - `store`, `counter`, `batch`, `listing`: the operations.
 //! - `error`: what the server and the network say, in the contract's words.
@@ -37,10 +37,12 @@ mod keys;
 mod link;
 mod listing;
 mod pool;
+mod reply;
 mod scripts;
+mod server;
 mod store;
 mod supervisor;
 mod target;
 
-pub use config::{RedisBackend, RedisOptions};
+pub use config::{RedisBackend, RedisOptions, Sentinel};
 pub use store::RedisStore;

@@ -14,7 +14,7 @@ use store_core::{
 };
 
 use crate::config::RedisOptions;
-use crate::connect::Server;
+use crate::connect::Manner;
 use crate::deadlines::Deadlines;
 use crate::envelope::{self, Stored};
 use crate::error::bad_reply;
@@ -31,6 +31,7 @@ pub struct RedisStore {
     pub(crate) pool: Pool,
     pub(crate) scan_timeout: Duration,
     place: String,
+    consistency: Consistency,
     versions: VersionCipher,
     counter: AtomicU64,
 }
@@ -55,15 +56,19 @@ impl RedisStore {
         if id.is_empty() {
             return Err(Error::invalid("the store id is empty"));
         }
-        let target = options.target()?;
-        let place = target.to_string();
-        let encryption = options.encryption(&target, base_dir)?;
+        let server = options.server()?;
+        let place = server.to_string();
+        let consistency = if server.can_move() { Consistency::Failover } else { Consistency::Linearizable };
+        let manner = Manner {
+            timeout: options.timeout.0,
+            encryption: options.encryption(&server, base_dir)?,
+            primary_only: server.can_move(),
+        };
         let (timeout, connect_timeout) = (options.timeout.0, options.connect_timeout.0);
         let connections = (0..options.connections)
             .map(|_| {
                 let executor = Executor::new(Arc::clone(own));
-                let server = Server { target: target.clone(), encryption: encryption.clone() };
-                Supervised::new(server, timeout, connect_timeout, Arc::clone(&deadlines), executor)
+                Supervised::new(server.clone(), manner.clone(), connect_timeout, Arc::clone(&deadlines), executor)
             })
             .collect();
         Ok(RedisStore {
@@ -71,6 +76,7 @@ impl RedisStore {
             pool: Pool::new(connections, deadlines, timeout),
             scan_timeout: options.scan_timeout.0,
             place,
+            consistency,
             versions: VersionCipher::random(),
             counter: AtomicU64::new(random_u64()),
         })
@@ -302,7 +308,7 @@ impl Store for RedisStore {
     fn info(&self) -> BackendInfo {
         BackendInfo {
             backend: "redis",
-            consistency: Consistency::Linearizable,
+            consistency: self.consistency,
             durable: true,
             capabilities: Capabilities { injected_clock: false, purge: false, ..Capabilities::ALL },
             entries: None,

@@ -1,6 +1,7 @@
 //! Keeps one connection alive: connects when first needed, reconnects until closed.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -12,15 +13,19 @@ use parking_lot::Mutex;
 use store_core::{Error, Result};
 use tokio::sync::Notify;
 
-use crate::connect::{Peer, Server, connect};
+use crate::connect::{Manner, Peer, connect};
 use crate::deadlines::{Deadlines, Moment};
 use crate::error;
 use crate::executor::Executor;
 use crate::link::Link;
+use crate::server::Server;
+use crate::target::Target;
 
 /// The longest pause between two attempts to connect.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// How often Sentinels are asked whether the primary is still the same.
+const WATCH: Duration = Duration::from_millis(500);
 /// A connection that lasted this long was a good one: the next attempt is made at once.
 const GOOD: Duration = Duration::from_secs(1);
 
@@ -31,7 +36,7 @@ pub(crate) struct Supervised(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     server: Server,
-    timeout: Duration,
+    manner: Manner,
     connect_timeout: Duration,
     deadlines: Arc<Deadlines>,
     executor: Executor,
@@ -55,14 +60,14 @@ struct State {
 impl Supervised {
     pub(crate) fn new(
         server: Server,
-        timeout: Duration,
+        manner: Manner,
         connect_timeout: Duration,
         deadlines: Arc<Deadlines>,
         executor: Executor,
     ) -> Supervised {
         Supervised(Arc::new(Inner {
             server,
-            timeout,
+            manner,
             connect_timeout,
             deadlines,
             executor,
@@ -109,7 +114,7 @@ impl Supervised {
             if inner.deadlines.within(until, changed).await.is_none() {
                 let error = inner.state.lock().error.clone();
                 return Err(
-                    error.unwrap_or_else(|| error::connect_timeout(&inner.server.target.to_string(), inner.timeout))
+                    error.unwrap_or_else(|| error::connect_timeout(&inner.server.to_string(), inner.manner.timeout))
                 );
             }
         }
@@ -156,15 +161,19 @@ impl Inner {
             }
             pause = (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
             let previous = self.state.lock().previous;
-            let attempt = connect(&self.server, self.timeout, previous);
-            let opened = match tokio::time::timeout(self.connect_timeout, attempt).await {
-                Ok(Ok(opened)) => opened,
+            let attempt = async {
+                let target = self.server.locate(&self.manner).await?;
+                let opened = connect(&target, &self.manner, previous).await?;
+                Ok((target, opened))
+            };
+            let (target, opened) = match tokio::time::timeout(self.connect_timeout, attempt).await {
+                Ok(Ok(found)) => found,
                 Ok(Err(error)) => {
                     self.failed(error);
                     continue;
                 }
                 Err(_) => {
-                    self.failed(error::connect_timeout(&self.server.target.to_string(), self.connect_timeout));
+                    self.failed(error::connect_timeout(&self.server.to_string(), self.connect_timeout));
                     continue;
                 }
             };
@@ -181,13 +190,16 @@ impl Inner {
             self.link.store(Some(Arc::clone(&link)));
             self.changed.notify(usize::MAX);
             let start = Instant::now();
+            let mut moved = pin!(self.moved(&target));
             loop {
                 tokio::select! {
                     _ = &mut driver => break,
                     () = link.suspect.notified() => {
-                        let until = self.deadlines.after(self.timeout.min(GOOD));
+                        let until = self.deadlines.after(self.manner.timeout.min(GOOD));
                         link.probe(&self.deadlines, until).await;
                     }
+                    // Pending for ever where the server cannot become another one.
+                    () = &mut moved => link.end(),
                     () = self.close.notified() => {
                         if self.closed.load(Ordering::SeqCst) {
                             link.end();
@@ -206,11 +218,26 @@ impl Inner {
         }
     }
 
+    /// Waits until the Sentinels name another server. A primary that was replaced but does not know it yet would otherwise go on
+    /// accepting writes that will be lost.
+    async fn moved(&self, target: &Target) {
+        if !self.server.can_move() {
+            return pending().await;
+        }
+        loop {
+            tokio::time::sleep(WATCH).await;
+            let asked = tokio::time::timeout(self.connect_timeout, self.server.locate(&self.manner)).await;
+            if matches!(asked, Ok(Ok(now)) if now != *target) {
+                return;
+            }
+        }
+    }
+
     /// Why waiting for the connection makes no sense.
     fn hopeless(&self) -> Option<Error> {
         let state = self.state.lock();
         let error = state.error.as_ref()?;
-        let long_gone = state.since.is_some_and(|since| since.elapsed() > self.timeout);
+        let long_gone = state.since.is_some_and(|since| since.elapsed() > self.manner.timeout);
         (long_gone || error.retryable() == Some(false)).then(|| error.clone())
     }
 

@@ -21,6 +21,7 @@ pub struct RedisServerBuilder {
     password: Option<String>,
     unix_socket: bool,
     persistent: bool,
+    sentinel: bool,
 }
 
 impl RedisServerBuilder {
@@ -43,6 +44,15 @@ impl RedisServerBuilder {
     pub fn unix_socket(mut self) -> Self {
         self.unix_socket = true;
         self
+    }
+
+    /// Runs as a Sentinel that watches a primary on a loopback port, and replaces it within about 2 s when it does not answer.
+    #[must_use]
+    pub fn sentinel(mut self, master: &str, port: u16) -> Self {
+        self.sentinel = true;
+        self.config(format!("sentinel monitor {master} 127.0.0.1 {port} 1"))
+            .config(format!("sentinel down-after-milliseconds {master} 500"))
+            .config(format!("sentinel failover-timeout {master} 2000"))
     }
 
     /// Writes every command to an append-only file before answering, so that a restart loses nothing.
@@ -242,11 +252,14 @@ impl RedisServer {
             "bind 127.0.0.1".to_owned(),
             format!("dir {}", folder.display()),
             format!("logfile {}", folder.join("redis.log").display()),
-            "save \"\"".to_owned(),
             "daemonize no".to_owned(),
-            "enable-debug-command yes".to_owned(),
-            "enable-protected-configs yes".to_owned(),
         ];
+        if !self.options.sentinel {
+            conf.extend(
+                ["save \"\"", "repl-diskless-sync-delay 0", "enable-debug-command yes", "enable-protected-configs yes"]
+                    .map(str::to_owned),
+            );
+        }
         if self.options.persistent {
             conf.extend(["appendonly yes".to_owned(), "appendfsync always".to_owned()]);
         }
@@ -259,7 +272,11 @@ impl RedisServer {
         conf.extend(self.options.lines.iter().cloned());
         let file = folder.join("redis.conf");
         fs::write(&file, conf.join("\n")).expect("write redis.conf");
-        let mut child = spawn("redis-server", vec![file.display().to_string()]).expect("start redis-server");
+        let mut arguments = vec![file.display().to_string()];
+        if self.options.sentinel {
+            arguments.push("--sentinel".to_owned());
+        }
+        let mut child = spawn("redis-server", arguments).expect("start redis-server");
         let start = Instant::now();
         loop {
             if matches!(child.try_wait(), Ok(Some(_))) {
@@ -284,6 +301,9 @@ impl RedisServer {
         let Ok(mut client) = RespClient::connect(self.port) else { return false };
         if let Some(password) = &self.options.password {
             let _ = client.call(&["AUTH", password]);
+        }
+        if self.options.sentinel {
+            return matches!(client.call(&["SENTINEL", "MASTERS"]), Ok(Reply::Array(_)));
         }
         match client.call(&["CONFIG", "GET", "dir"]) {
             Ok(Reply::Array(items)) => {
