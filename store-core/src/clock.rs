@@ -65,6 +65,11 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn coarse(&self) -> Time {
         self.now()
     }
+
+    /// The machine's own clock, if this is it: a backend may then read the same time in a cheaper way.
+    fn system(&self) -> Option<&SystemClock> {
+        None
+    }
 }
 
 /// The machine's time: wall-clock time when the clock was made, plus what has passed since, suspend included.
@@ -95,6 +100,10 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Time {
         Time(self.epoch.saturating_add(since_boot()))
+    }
+
+    fn system(&self) -> Option<&SystemClock> {
+        Some(self)
     }
 }
 
