@@ -30,6 +30,7 @@ pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod context;
+pub mod dump;
 mod entry;
 mod error;
 mod expiry;

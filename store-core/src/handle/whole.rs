@@ -54,18 +54,27 @@ impl Scanning {
     /// INVALID (released), PERMISSION_DENIED (of `store.key.list` on the prefix), UNAVAILABLE, INTERNAL, TIMEOUT (`scan_timeout`,
     /// for each step).
     pub async fn next(&mut self) -> Result<Option<Vec<Item>>> {
+        self.bring(Want::Entries).await
+    }
+
+    /// As [`next`](Scanning::next), keys alone: also where a step holds something that cannot be read as an entry.
+    pub(crate) async fn next_keys(&mut self) -> Result<Option<Vec<Item>>> {
+        self.bring(Want::Keys).await
+    }
+
+    async fn bring(&mut self, want: Want) -> Result<Option<Vec<Item>>> {
         if matches!(self.next, Next::End) {
             return Ok(None);
         }
         let handle = self.handle.clone();
         let limit = handle.settings().scan_timeout;
-        let answer = deadline(&*handle.slot().timer, limit, self.step())
+        let answer = deadline(&*handle.slot().timer, limit, self.step(want))
             .await
             .unwrap_or_else(|| Err(Error::new(Kind::Timeout, format!("not done within scan_timeout ({limit:?})"))));
         answer.map(Some).map_err(|error| handle.explain("scan", None, error))
     }
 
-    async fn step(&mut self) -> Result<Vec<Item>> {
+    async fn step(&mut self, want: Want) -> Result<Vec<Item>> {
         let handle = &self.handle;
         handle.check()?;
         handle.allow(Action::KeyList, Some(&self.prefix))?;
@@ -75,7 +84,7 @@ impl Scanning {
             Next::At(cursor) => Some(cursor),
             Next::Start | Next::End => None,
         };
-        let scan = Scan { prefix: &self.prefix, cursor, limit: STEP, want: Want::Entries };
+        let scan = Scan { prefix: &self.prefix, cursor, limit: STEP, want };
         let page = slot.run(slot.store.scan(handle.context(), scan)).await?;
         let rights = handle.rights();
         let visible = |item: &Item| rights.access.allows(Action::KeyGet, Some(&item.key));
