@@ -46,3 +46,7 @@ mod target;
 
 pub use config::{RedisBackend, RedisOptions, Sentinel};
 pub use store::RedisStore;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
