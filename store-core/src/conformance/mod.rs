@@ -4,7 +4,7 @@
 //! [dev-dependencies]
 //! store-core = { version = "0.1", features = ["conformance"] }
 //! ```
-//! ```ignore
+//! ```text
 //! // tests/conformance.rs
 //! store_core::conformance!(store_core::conformance::BackendHarness::new(MyBackend::new(), MyOptions::default()));
 //! ```

@@ -73,6 +73,9 @@ pub fn run<H: Harness>(name: &str, shape: Shape, harness: impl Fn() -> H) {
     }
 }
 
+/// How a thread ended: with its result, or with a panic.
+type Ended<T> = Result<T, Box<dyn Any + Send>>;
+
 /// What a case works with.
 pub(super) struct Cx {
     harness: Arc<dyn Harness>,
@@ -216,7 +219,7 @@ impl Cx {
         R: Future<Output = T> + Send,
     {
         let work = Arc::new(work);
-        let done: Arc<Mutex<Vec<Result<T, Box<dyn Any + Send>>>>> = Arc::default();
+        let done: Arc<Mutex<Vec<Ended<T>>>> = Arc::default();
         let ended = Arc::new(Event::new());
         for index in 0..count {
             let (harness, work) = (Arc::clone(&self.harness), Arc::clone(&work));

@@ -22,13 +22,16 @@ pub(super) mod version;
 use super::direct::{Direct, NEVER, add, millis, only, text, unsupported};
 use crate::{Condition, Context, List, Put, Version, Want};
 
+/// A key that no case uses.
+const PROBE: &str = "what can the store do?";
+
 /// Whether the store has no expiry; it must then refuse every use of it.
 pub(super) async fn without_ttl(store: &Direct) -> bool {
     if store.store.info().capabilities.ttl {
         return false;
     }
-    unsupported(store.try_put("k", &text("v"), Put::always(millis(1000))).await);
-    assert!(!store.has("k").await, "a refused put must not write");
+    unsupported(store.try_put(PROBE, &text("v"), Put::always(millis(1000))).await);
+    assert!(!store.has(PROBE).await, "a refused put must not write");
     true
 }
 
@@ -38,11 +41,12 @@ pub(super) async fn without_versions(store: &Direct) -> bool {
         return false;
     }
     let version = Version::from_u64(1);
-    store.put("k", &text("v"), NEVER).await;
-    unsupported(store.try_put("k", &text("w"), only(Condition::IfVersion(&version))).await);
-    unsupported(store.delete_if("k", &version).await);
-    unsupported(store.touch_if("k", NEVER, &version).await);
-    assert_eq!(store.get("k").await.as_deref(), Some(&*text("v")), "a refused operation must not write");
+    store.put(PROBE, &text("v"), NEVER).await;
+    unsupported(store.try_put(PROBE, &text("w"), only(Condition::IfVersion(&version))).await);
+    unsupported(store.delete_if(PROBE, &version).await);
+    unsupported(store.touch_if(PROBE, NEVER, &version).await);
+    assert_eq!(store.get(PROBE).await.as_deref(), Some(&*text("v")), "a refused operation must not write");
+    store.delete(PROBE).await;
     true
 }
 
@@ -51,8 +55,8 @@ pub(super) async fn without_increment(store: &Direct) -> bool {
     if store.store.info().capabilities.increment {
         return false;
     }
-    unsupported(store.increment("k", add(1)).await);
-    assert!(!store.has("k").await, "a refused increment must not write");
+    unsupported(store.increment(PROBE, add(1)).await);
+    assert!(!store.has(PROBE).await, "a refused increment must not write");
     true
 }
 
