@@ -46,6 +46,7 @@ mod stats;
 mod store;
 mod sweeper;
 mod table;
+mod tick;
 mod wheel;
 
 pub use config::{Builder, MemoryBackend, MemoryOptions, OnFull};

@@ -298,12 +298,16 @@ impl Inner {
         (deadline, Ttl::Left(std::time::Duration::from_millis(millis.get())))
     }
 
-    /// The time left; `None` if it has passed.
-    fn left(&self, deadline: Deadline) -> Option<Ttl> {
+    /// The time left; `None` if it has passed. Whether it has is for the coarse clock to say, as for every read: no entry is
+    /// absent to one operation and there for the next.
+    pub(crate) fn left(&self, deadline: Deadline) -> Option<Ttl> {
         if deadline == Deadline::NEVER {
             return Some(Ttl::Never);
         }
-        deadline.left(self.clock.coarse())
+        if deadline.has_passed(self.clock.coarse()) {
+            return None;
+        }
+        Some(deadline.left(self.clock.now()).unwrap_or(Ttl::Left(std::time::Duration::from_nanos(1))))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 
 use store_core::{
-    ClearStep, Deadline, Entry, Error, Item, List, ListPage, Result, Scan, ScanCursor, ScanPage, Time, Version, Want,
+    ClearStep, Deadline, Entry, Error, Item, List, ListPage, Result, Scan, ScanCursor, ScanPage, Time, Ttl, Version, Want,
 };
 
 use crate::record::{self, Record};
@@ -82,16 +82,17 @@ impl PartialEq for Head {
 
 impl Eq for Head {}
 
-fn item(record: &Record, deadline: Deadline, now: Time, want: Want) -> Option<Item> {
+/// `now` is the precise time: an entry that was live to the coarse clock has a moment left at least.
+fn item(record: &Record, deadline: Deadline, now: Time, want: Want) -> Item {
     let entry = match want {
         Want::Keys => None,
         Want::Entries => Some(Entry {
             value: record::payload(record),
             version: Version::from_u64(record::version(record)),
-            ttl: deadline.left(now)?,
+            ttl: deadline.left(now).unwrap_or(Ttl::Left(std::time::Duration::from_nanos(1))),
         }),
     };
-    Some(Item { key: record::key(record).into(), entry })
+    Item { key: record::key(record).into(), entry }
 }
 
 /// What is still to come of the shards looked at, and where each goes on.
@@ -133,7 +134,7 @@ impl Inner {
             Some(after) if after >= list.prefix => (after, true),
             _ => (list.prefix, false),
         };
-        let now = self.clock.coarse();
+        let (now, precise) = (self.clock.coarse(), self.clock.now());
         let shards = self.shards.len();
         let limit = list.limit.max(1);
         let want = limit / shards + 3;
@@ -152,7 +153,7 @@ impl Inner {
                     break;
                 }
                 Some(deadline) => {
-                    page.items.extend(item(&head.key, deadline, now, list.want));
+                    page.items.push(item(&head.key, deadline, precise, list.want));
                     merge.next_of(head.shard);
                 }
                 None if merge.examined >= BUDGET => {
@@ -173,7 +174,7 @@ impl Inner {
     /// Shard after shard, each in the order of its keys: an entry that stays is found, whatever moves around it.
     pub(crate) fn scan(&self, scan: Scan<'_>) -> Result<ScanPage> {
         self.check_open()?;
-        let now = self.clock.coarse();
+        let (now, precise) = (self.clock.coarse(), self.clock.now());
         let mut place = Place::start(scan.cursor)?;
         let mut page = ScanPage::default();
         let mut examined = 0;
@@ -186,7 +187,7 @@ impl Inner {
             let want = scan.limit.max(1) - page.items.len();
             let look = shard.read().look(scan.prefix, from, exclusive, now, want.min(STRIDE), STRIDE);
             examined += look.examined;
-            let items = look.live.iter().filter_map(|found| item(&found.record, found.deadline, now, scan.want));
+            let items = look.live.iter().map(|found| item(&found.record, found.deadline, precise, scan.want));
             page.items.extend(items);
             place.advance(look.last.as_deref().map(record::key).filter(|_| !look.end));
         }

@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::shard::{Hash, Place, Shard};
 use crate::stats::{Counters, Stats};
 use crate::sweeper::Sweeper;
+use crate::tick;
 
 /// A store in the memory of the process. Clones are the same store.
 ///
@@ -107,7 +108,7 @@ impl MemoryStore {
         let inner = Arc::new_cyclic(|store| Inner {
             shards,
             hash,
-            clock: builder.clock,
+            clock: tick::cheap(builder.clock),
             closed: AtomicBool::new(false),
             limits,
             counters: Counters::default(),

@@ -1,0 +1,157 @@
+//! The machine's time for reads, without asking the kernel each time.
+//!
+//! `clock_gettime` waits until all loads before it are done. For a read of a large table, most of whose cost are loads that
+//! could overlap with those of the next read, that is dear: `benches/peers` shows reads of entries with a deadline at half
+//! the speed. The processor's time stamp counter can be read without waiting. It is used only to tell that less than half a
+//! millisecond has passed since the kernel was asked; how much less does not matter, so it needs no calibration.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+
+use store_core::{Clock, SystemClock, Time};
+
+/// Ticks for which a time stays good: half a millisecond at 1 GHz, the slowest counter there is, and less on all others.
+const WINDOW: u64 = 500_000;
+
+/// A reading so far behind an earlier one is not of a slower thread, but of a counter that was set back.
+const SET_BACK: u64 = 1 << 36;
+
+/// The same time, cheaper where that is possible: on the machine's own clock, if the kernel trusts the counter as well.
+pub(crate) fn cheap(clock: Arc<dyn Clock>) -> Arc<dyn Clock> {
+    match clock.system() {
+        Some(system) if counter_is_sound() => Arc::new(TickClock::new(system.clone())),
+        _ => clock,
+    }
+}
+
+/// Whether all processors count alike, at one rate, and through sleep states. The kernel checks that all the time for its
+/// own use of the counter.
+fn counter_is_sound() -> bool {
+    let source = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    cfg!(all(target_arch = "x86_64", target_os = "linux", not(miri)))
+        && std::fs::read_to_string(source).is_ok_and(|name| name.trim() == "tsc")
+}
+
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[inline]
+fn counter() -> u64 {
+    #[expect(unsafe_code, reason = "benches/peers: reads with TTL at twice the speed")]
+    // SAFETY: every x86-64 processor has RDTSC; it reads a register and touches no memory.
+    unsafe {
+        core::arch::x86_64::_rdtsc()
+    }
+}
+
+#[cfg(any(not(target_arch = "x86_64"), miri))]
+fn counter() -> u64 {
+    0
+}
+
+struct TickClock {
+    system: SystemClock,
+    /// The latest time that the kernel told, in nanoseconds, and a reading of the counter from just before.
+    time: AtomicU64,
+    ticks: AtomicU64,
+}
+
+impl TickClock {
+    fn new(system: SystemClock) -> TickClock {
+        let clock = TickClock { system, time: AtomicU64::new(0), ticks: AtomicU64::new(0) };
+        clock.ask(counter());
+        clock
+    }
+
+    #[cold]
+    fn ask(&self, ticks: u64) -> Time {
+        let now = self.system.now().as_nanos();
+        // The time first: whoever sees the counter's reading sees a time that is at least as late. Neither goes back, in
+        // whatever order threads come.
+        let latest = self.time.fetch_max(now, Relaxed).max(now);
+        let seen = self.ticks.fetch_max(ticks, Release);
+        if seen.saturating_sub(ticks) > SET_BACK {
+            self.ticks.store(ticks, Release);
+        }
+        Time::from_nanos(latest)
+    }
+}
+
+impl Clock for TickClock {
+    fn now(&self) -> Time {
+        self.system.now()
+    }
+
+    #[inline]
+    fn coarse(&self) -> Time {
+        let ticks = counter();
+        // A counter behind the reading (it was set back by a sleep, or another thread was faster) is far ahead of it here.
+        if ticks.wrapping_sub(self.ticks.load(Acquire)) < WINDOW {
+            return Time::from_nanos(self.time.load(Relaxed));
+        }
+        self.ask(ticks)
+    }
+}
+
+impl fmt::Debug for TickClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.system.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store_core::ManualClock;
+
+    #[test]
+    fn t6_the_cheap_time_lags_by_less_than_a_millisecond_and_is_never_ahead() {
+        let clock = TickClock::new(SystemClock::new());
+        let mut asked = 0;
+        for _ in 0..200_000 {
+            let before = clock.now();
+            let coarse = clock.coarse();
+            let after = clock.now();
+            assert!(coarse <= after);
+            assert!(coarse.as_nanos() + 1_000_000 > before.as_nanos());
+            asked += u64::from(coarse >= before);
+        }
+        assert!(!counter_is_sound() || asked < 150_000);
+    }
+
+    #[test]
+    fn t8_the_cheap_time_does_not_go_back_across_threads() {
+        let clock = TickClock::new(SystemClock::new());
+        let latest = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100_000 {
+                        let before = latest.load(Acquire);
+                        let now = clock.coarse().as_nanos();
+                        assert!(now >= before);
+                        latest.fetch_max(now, Release);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn t8_a_counter_that_was_set_back_is_not_believed() {
+        let clock = TickClock::new(SystemClock::new());
+        for ahead in [1_000_000_000, 4 * SET_BACK] {
+            clock.ticks.store(counter() + ahead, Relaxed);
+            let before = clock.now();
+            assert!(clock.coarse() >= before);
+        }
+        assert!(clock.ticks.load(Relaxed) <= counter());
+    }
+
+    #[test]
+    fn an_injected_clock_is_left_alone() {
+        let manual = ManualClock::new();
+        let clock = cheap(Arc::new(manual.clone()));
+        manual.advance(std::time::Duration::from_nanos(1));
+        assert_eq!(clock.coarse(), manual.now());
+    }
+}
