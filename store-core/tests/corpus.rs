@@ -9,6 +9,8 @@ mod codec;
 mod config;
 #[path = "../../fuzz/bodies/cursor.rs"]
 mod cursor;
+#[path = "../../fuzz/bodies/dump.rs"]
+mod dump;
 #[path = "../../fuzz/bodies/policy.rs"]
 mod policy;
 
@@ -47,6 +49,11 @@ fn cursor_seeds() {
 #[test]
 fn config_seeds() {
     run("config", config::config);
+}
+
+#[test]
+fn dump_seeds() {
+    run("dump", dump::dump);
 }
 
 #[test]

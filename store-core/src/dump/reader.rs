@@ -44,6 +44,7 @@ impl<R: Read> Reader<R> {
         if length < MAGIC.len() {
             return Err(reader.not_whole());
         }
+        reader.sum.add(&magic);
         let format = u32::from_be_bytes(reader.array()?);
         reader.made = Time::from_millis(u64::from_be_bytes(reader.array()?));
         reader.check(0)?;
