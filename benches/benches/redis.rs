@@ -1,9 +1,9 @@
 //! store-redis against raw redis-rs on the same server, interleaved in one process.
 //!
 //! `cargo bench -p store-benches --bench redis` starts a `redis-server` of its own and prints, for each row, the median of
-//! 5 rounds, the ratio to raw redis-rs, and how much processor time of this process one operation took: a multiplexed connection as its users get it (`TCP_NODELAY`, default response timeout of
+//! 11 rounds, the ratio to raw redis-rs, and how much processor time of this process one operation took: a multiplexed connection as its users get it (`TCP_NODELAY`, default response timeout of
 //! 500 ms). A second raw contender waits without any deadline, which nobody should. `STORE_BENCH_ONLY` selects rows by a part of
-//! their title, `STORE_BENCH_SECONDS` (default 0.7) says how long a turn lasts.
+//! their title, `STORE_BENCH_SECONDS` (default 0.3) says how long a turn lasts.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may fail loudly")]
 
@@ -21,7 +21,7 @@ use store_core::{BatchWrite, Context, Key, Lifetime, Put, Store};
 use store_redis::{RedisOptions, RedisStore};
 use store_testkit::RedisServer;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 11;
 const KEYS: u64 = 100_000;
 const BATCH: usize = 100;
 
@@ -54,7 +54,7 @@ fn millis(millis: u64) -> Lifetime {
 }
 
 /// One caller: works until told to stop, and says how much it did.
-fn caller(contender: Contender, work: Work, seed: u64, stop: Arc<AtomicBool>) -> Task {
+fn caller(mut contender: Contender, work: Work, seed: u64, stop: Arc<AtomicBool>) -> Task {
     Box::pin(async move {
         let mut random = fastrand::Rng::with_seed(seed);
         let payload = [0xc0_u8; 100];
@@ -65,8 +65,8 @@ fn caller(contender: Contender, work: Work, seed: u64, stop: Arc<AtomicBool>) ->
                 _ => vec![name(random.u64(..KEYS))],
             };
             done += names.len() as u64;
-            match &contender {
-                Contender::Raw(connection) => raw(&mut connection.clone(), work, &names, &payload).await,
+            match &mut contender {
+                Contender::Raw(connection) => raw(connection, work, &names, &payload).await,
                 Contender::Ours(store) => ours(&**store, work, &names, &payload).await,
             }
         }
@@ -176,7 +176,7 @@ async fn main() {
     // `cargo test` runs benchmarks too, to see that they work: then one short turn is enough.
     let testing = !std::env::args().any(|argument| argument == "--bench");
     let only = std::env::var("STORE_BENCH_ONLY").unwrap_or_default();
-    let seconds = std::env::var("STORE_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(0.7);
+    let seconds = std::env::var("STORE_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(0.3);
     let length = Duration::from_secs_f64(if testing { 0.01 } else { seconds });
     let rounds = if testing { 1 } else { ROUNDS };
     let server = RedisServer::start();

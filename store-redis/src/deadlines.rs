@@ -2,13 +2,13 @@
 //!
 //! A timer per call would cost more than the call: arming one wakes a thread or takes a lock of the runtime. Here a call that
 //! has to wait leaves its waker in a table, and one thread looks through the table every 5 ms. The thread sleeps while
-//! nobody calls. It belongs to no runtime, so a call ends at its deadline even if the runtime that does its input and output is
+//! nobody calls. The table is in parts, one for each of the first few threads, so that threads rarely meet. The deadline thread belongs to no runtime, so a call ends at its deadline even if the runtime that does its input and output is
 //! stuck or gone, and calls may be awaited on any executor.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Poll, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ use parking_lot::Mutex;
 
 /// How often the table is looked through; calls end at most this much (and the scheduler's delay) late.
 const TICK: Duration = Duration::from_millis(5);
+/// Parts of the table.
+const PARTS: usize = 8;
 /// Ticks without a call after which the thread sleeps.
 const LINGER: u32 = 200;
 
@@ -34,7 +36,20 @@ pub(crate) struct Deadlines {
 #[derive(Debug, Default)]
 struct Shared {
     now: AtomicU64,
-    table: Mutex<Table>,
+    stopped: AtomicBool,
+    tables: [Part; PARTS],
+}
+
+/// On a cache line of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Part(Mutex<Table>);
+
+/// The part that this thread uses.
+fn part() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static PART: usize = NEXT.fetch_add(1, Ordering::Relaxed) % PARTS);
+    PART.with(|part| *part)
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +59,6 @@ struct Table {
     /// A call has sat down since the last tick.
     touched: bool,
     asleep: bool,
-    stopped: bool,
 }
 
 #[derive(Debug)]
@@ -94,7 +108,7 @@ impl Deadlines {
 
 impl Drop for Deadlines {
     fn drop(&mut self) {
-        self.shared.table.lock().stopped = true;
+        self.shared.stopped.store(true, Ordering::SeqCst);
         self.thread.unpark();
     }
 }
@@ -102,19 +116,21 @@ impl Drop for Deadlines {
 /// A call's place in the table, given back on drop.
 struct Ticket<'a> {
     deadlines: &'a Deadlines,
-    seat: Option<usize>,
+    /// The part of the table, and the place in it.
+    seat: Option<(usize, usize)>,
 }
 
 impl Ticket<'_> {
     /// Takes or keeps the place; true once the moment has come.
     fn is_over(&mut self, moment: Moment, waker: &Waker) -> bool {
-        let mut table = self.deadlines.shared.table.lock();
-        let Some(seat) = self.seat else {
+        let Some((part, seat)) = self.seat else {
+            let part = part();
+            let mut table = self.deadlines.shared.tables[part].0.lock();
             if self.deadlines.has_passed(moment) && !table.asleep {
                 return true;
             }
             let waiting = Seat::Waiting(moment, waker.clone());
-            self.seat = Some(match table.free.pop() {
+            let seat = match table.free.pop() {
                 Some(seat) => {
                     table.seats[seat] = waiting;
                     seat
@@ -123,7 +139,8 @@ impl Ticket<'_> {
                     table.seats.push(waiting);
                     table.seats.len() - 1
                 }
-            });
+            };
+            self.seat = Some((part, seat));
             table.touched = true;
             if table.asleep {
                 table.asleep = false;
@@ -132,6 +149,7 @@ impl Ticket<'_> {
             }
             return false;
         };
+        let mut table = self.deadlines.shared.tables[part].0.lock();
         match &mut table.seats[seat] {
             Seat::Waiting(_, kept) => {
                 kept.clone_from(waker);
@@ -144,8 +162,8 @@ impl Ticket<'_> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if let Some(seat) = self.seat {
-            let mut table = self.deadlines.shared.table.lock();
+        if let Some((part, seat)) = self.seat {
+            let mut table = self.deadlines.shared.tables[part].0.lock();
             let left = std::mem::replace(&mut table.seats[seat], Seat::Free);
             table.free.push(seat);
             drop(table);
@@ -161,44 +179,65 @@ impl Shared {
         let mut over = Vec::new();
         loop {
             thread::sleep(TICK);
+            if self.stopped.load(Ordering::SeqCst) {
+                return;
+            }
             let passed = last.elapsed().as_nanos() / TICK.as_nanos();
             let passed = u32::try_from(passed).unwrap_or(u32::MAX);
             last += TICK * passed;
             let now = self.now.load(Ordering::Relaxed).saturating_add(passed.into());
             self.now.store(now, Ordering::Relaxed);
-            let mut table = self.table.lock();
-            if table.stopped {
-                return;
+            let mut busy = false;
+            for Part(table) in &self.tables {
+                busy |= table.lock().tick(now, &mut over);
             }
-            for seat in &mut table.seats {
-                if matches!(seat, Seat::Waiting(moment, _) if moment.0 <= now)
-                    && let Seat::Waiting(_, waker) = std::mem::replace(seat, Seat::Expired)
-                {
-                    over.push(waker);
-                }
-            }
-            let busy = std::mem::take(&mut table.touched) || table.free.len() < table.seats.len();
-            quiet = if busy { 0 } else { quiet + 1 };
-            if quiet >= LINGER {
-                table.asleep = true;
-                // What a burst needed is not kept.
-                table.seats = Vec::new();
-                table.free = Vec::new();
-            }
-            drop(table);
             over.drain(..).for_each(Waker::wake);
-            while quiet >= LINGER {
-                thread::park();
-                let table = self.table.lock();
-                if table.stopped {
-                    return;
+            quiet = if busy { 0 } else { quiet + 1 };
+            if quiet >= LINGER && self.fall_asleep() {
+                while self.is_asleep() {
+                    thread::park();
+                    if self.stopped.load(Ordering::SeqCst) {
+                        return;
+                    }
                 }
-                if !table.asleep {
-                    quiet = 0;
-                    last = Instant::now();
-                }
+                self.tables.iter().for_each(|Part(table)| table.lock().asleep = false);
+                quiet = 0;
+                last = Instant::now();
             }
         }
+    }
+
+    /// Marks every part as asleep, unless one has become busy.
+    fn fall_asleep(&self) -> bool {
+        self.tables.iter().all(|Part(table)| table.lock().fall_asleep())
+    }
+
+    /// Whether nobody has called since.
+    fn is_asleep(&self) -> bool {
+        self.tables.iter().all(|Part(table)| table.lock().asleep)
+    }
+}
+
+impl Table {
+    /// Ends what is over; whether anybody waits, or has waited since the last tick.
+    fn tick(&mut self, now: u64, over: &mut Vec<Waker>) -> bool {
+        for seat in &mut self.seats {
+            if matches!(seat, Seat::Waiting(moment, _) if moment.0 <= now)
+                && let Seat::Waiting(_, waker) = std::mem::replace(seat, Seat::Expired)
+            {
+                over.push(waker);
+            }
+        }
+        std::mem::take(&mut self.touched) || self.free.len() < self.seats.len()
+    }
+
+    fn fall_asleep(&mut self) -> bool {
+        if self.touched || self.free.len() < self.seats.len() {
+            return false;
+        }
+        // What a burst needed is not kept.
+        *self = Table { asleep: true, ..Table::default() };
+        true
     }
 }
 
@@ -223,8 +262,11 @@ mod tests {
     #[tokio::test]
     async fn h2_the_thread_wakes_up_from_its_sleep() {
         let deadlines = Deadlines::new();
-        thread::sleep(TICK * (LINGER + 100));
-        assert!(deadlines.shared.table.lock().asleep);
+        let start = Instant::now();
+        while !deadlines.shared.is_asleep() {
+            assert!(start.elapsed() < Duration::from_secs(20));
+            thread::sleep(TICK);
+        }
         let start = Instant::now();
         let wait = Duration::from_millis(30);
         assert_eq!(deadlines.within(deadlines.after(wait), pending::<()>()).await, None);
@@ -238,8 +280,7 @@ mod tests {
             let wait = deadlines.within(deadlines.after(Duration::from_secs(9)), pending::<()>());
             let _ = tokio::time::timeout(Duration::from_micros(10), wait).await;
         }
-        let table = deadlines.shared.table.lock();
-        assert_eq!(table.free.len(), table.seats.len());
-        assert!(table.seats.len() <= 1);
+        let table = deadlines.shared.tables[part()].0.lock();
+        assert_eq!((table.free.len(), table.seats.len()), (1, 1));
     }
 }
