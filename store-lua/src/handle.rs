@@ -1,18 +1,26 @@
 //! What `store.get` hands out (rule H1).
 
+use std::sync::Arc;
+
 use mlua::userdata::UserDataRef;
-use mlua::{Either, IntoLua, MetaMethod, Table, UserData, UserDataFields, UserDataMethods, UserDataRegistry, Value};
+use mlua::{
+    Either, IntoLua, Lua, MetaMethod, Table, UserData, UserDataFields, UserDataMethods, UserDataRegistry, Value,
+};
 use store_core::Handle;
 
+use crate::module::Module;
 use crate::shim::{Stop, type_name};
 
 /// A handle as Lua holds it: released when it is collected, at the latest.
 #[derive(Debug)]
-pub(crate) struct LuaHandle(pub(crate) Handle);
+pub(crate) struct LuaHandle {
+    pub(crate) handle: Handle,
+    pub(crate) module: Arc<Module>,
+}
 
 impl Drop for LuaHandle {
     fn drop(&mut self) {
-        self.0.release();
+        self.handle.release();
     }
 }
 
@@ -28,11 +36,11 @@ impl UserData for LuaHandle {
             Ok(methods.map_or(Value::Nil, Value::Table))
         });
         registry.add_meta_method(MetaMethod::ToString, |_, this, ()| {
-            Ok(if this.0.is_released() { "store.Store{released}" } else { "store.Store{}" })
+            Ok(if this.handle.is_released() { "store.Store{released}" } else { "store.Store{}" })
         });
         // By name, since some Lua versions do not know it.
         registry.add_meta_method("__close", |_, this, _: Value| {
-            this.0.release();
+            this.handle.release();
             Ok(())
         });
     }
@@ -42,9 +50,9 @@ impl UserData for LuaHandle {
 pub(crate) type Receiver = Either<UserDataRef<LuaHandle>, Value>;
 
 /// The handle, or the mistake to raise.
-pub(crate) fn receive<'a>(receiver: &'a Receiver, method: &str) -> Result<&'a Handle, Stop> {
+pub(crate) fn receive<'a>(receiver: &'a Receiver, method: &str) -> Result<&'a LuaHandle, Stop> {
     match receiver {
-        Either::Left(handle) => Ok(&handle.0),
+        Either::Left(handle) => Ok(handle),
         Either::Right(other) => {
             Err(Stop::Raise(format!("calling '{method}' on bad self (store.Store expected, got {})", type_name(other))))
         }
@@ -52,6 +60,6 @@ pub(crate) fn receive<'a>(receiver: &'a Receiver, method: &str) -> Result<&'a Ha
 }
 
 /// A new handle for a script.
-pub(crate) fn give(lua: &mlua::Lua, handle: Handle) -> mlua::Result<Value> {
-    LuaHandle(handle).into_lua(lua)
+pub(crate) fn give(lua: &Lua, module: &Arc<Module>, handle: Handle) -> mlua::Result<Value> {
+    LuaHandle { handle, module: Arc::clone(module) }.into_lua(lua)
 }

@@ -13,7 +13,7 @@ use store_core::{Context, Error, Registry};
 
 use crate::args::bytes;
 use crate::handle::{Methods, give};
-use crate::module::{Blocker, Module};
+use crate::module::{Blocker, Module, Shared};
 use crate::ops::{Done, Ended, conclude, methods};
 use crate::reply::Reply;
 use crate::shim::{self, bad_argument, results};
@@ -85,13 +85,15 @@ impl fmt::Debug for Options {
 }
 
 /// Where a configuration comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Configuration {
     /// A TOML file; relative paths in it are relative to its folder.
     File(PathBuf),
     /// TOML; relative paths in it are relative to the current folder.
     Text(String),
+    /// One that is read already.
+    Document(Document),
 }
 
 impl Configuration {
@@ -111,6 +113,12 @@ impl From<&str> for Configuration {
 impl From<&Path> for Configuration {
     fn from(path: &Path) -> Configuration {
         Configuration::File(path.into())
+    }
+}
+
+impl From<Document> for Configuration {
+    fn from(document: Document) -> Configuration {
+        Configuration::Document(document)
     }
 }
 
@@ -163,11 +171,7 @@ pub fn open_with(
     environment: Option<&str>,
     options: Options,
 ) -> store_core::Result<Registry> {
-    let document = match configuration.into() {
-        Configuration::File(path) => Document::read(path)?,
-        Configuration::Text(toml) => Document::parse(&toml, "configuration")?,
-    };
-    let registry = store::open_with(&document, environment, &store::backends())?;
+    let registry = registry(configuration, environment)?;
     install_with(lua, registry.clone(), options)
         .map_err(|error| Error::internal(format!("the module cannot be installed in this VM: {error}")))?;
     Ok(registry)
@@ -186,55 +190,52 @@ pub fn install(lua: &Lua, registry: Registry) -> mlua::Result<()> {
 /// # Errors
 /// As [`install`].
 pub fn install_with(lua: &Lua, registry: Registry, options: Options) -> mlua::Result<()> {
-    let (coroutines, globals) = (options.coroutines, options.globals);
-    let store = create(lua, registry, options, coroutines)?;
+    let globals = options.globals;
+    let store = create(lua, registry, options)?;
     if globals {
         lua.globals().raw_set("errors", store.get::<Value>("errors")?)?;
     }
     lua.register_module("store", store)
 }
 
-/// The module, without installing it anywhere.
-pub(crate) fn create(lua: &Lua, registry: Registry, options: Options, coroutines: bool) -> mlua::Result<Table> {
-    let mark = ArrayMark::new(lua)?;
-    let errors = crate::errors::create(lua, &mark)?;
+/// The registry of a configuration, with the backends that this build has.
+///
+/// # Errors
+/// INVALID: all mistakes in the configuration at once, with file, line and key.
+pub fn registry(configuration: impl Into<Configuration>, environment: Option<&str>) -> store_core::Result<Registry> {
+    let document = match configuration.into() {
+        Configuration::File(path) => Document::read(path)?,
+        Configuration::Text(toml) => Document::parse(&toml, "configuration")?,
+        Configuration::Document(document) => document,
+    };
+    store::open_with(&document, environment, &store::backends())
+}
+
+/// The module as a table, without making it known to `require` or defining globals. A VM can have several, each with its own
+/// registry and options; whether `coroutine` is replaced, the first decides.
+///
+/// # Errors
+/// As [`install`].
+pub fn create(lua: &Lua, registry: Registry, options: Options) -> mlua::Result<Table> {
+    let vm = Vm::of(lua, options.coroutines)?;
     // Shared by functions of one VM, which stay on its thread unless the feature `send` says otherwise.
     #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
     let module = Arc::new(Module {
         registry,
         context: options.context,
         blocker: options.blocker,
-        mark,
-        no_executor: idle_waker(lua)?,
+        shared: Arc::clone(&vm.shared),
     });
-    let can_yield = crate::coroutines::can_yield(lua, coroutines)?;
-    let wait = waiter(lua, &module, &can_yield)?;
-
-    let handle_methods = shim::functions(lua, &methods(lua, &module)?, &wait)?;
-    let each: Function = lua.load(include_str!("each.lua")).set_name("=[store]").call((
-        handle_methods.raw_get::<Value>("list")?,
-        lua.globals().raw_get::<Value>("error")?,
-        lua.globals().raw_get::<Value>("next")?,
-        lua.globals().raw_get::<Value>("type")?,
-    ))?;
-    handle_methods.raw_set("each", each)?;
-    lua.set_app_data(Methods(handle_methods));
-
-    let get = {
-        let module = Arc::clone(&module);
-        lua.create_function(move |lua, id: Value| conclude(lua, get(lua, &module, &id)))?
-    };
-    let array = {
-        let module = Arc::clone(&module);
-        lua.create_function(move |lua, table: Value| {
-            let marked = match &table {
-                Value::Table(array) => module.mark.put_on(array).map(|()| table.clone()).map_err(Into::into),
-                other => Err(bad_argument(1, "array", "table", other)),
-            };
-            results(lua, marked)
-        })?
-    };
-    let store = shim::functions(lua, &[("get", "id", get), ("array", "table", array)], &wait)?;
+    let get = lua.create_function(move |lua, id: Value| conclude(lua, get(lua, &module, &id)))?;
+    let shared = Arc::clone(&vm.shared);
+    let array = lua.create_function(move |lua, table: Value| {
+        let marked = match &table {
+            Value::Table(array) => shared.mark.put_on(array).map(|()| table.clone()).map_err(Into::into),
+            other => Err(bad_argument(1, "array", "table", other)),
+        };
+        results(lua, marked)
+    })?;
+    let store = shim::functions(lua, &[("get", "id", get), ("array", "table", array)], &vm.wait)?;
     let with: Function = lua.load(include_str!("with.lua")).set_name("=[store]").call((
         store.raw_get::<Value>("get")?,
         lua.globals().raw_get::<Value>("pcall")?,
@@ -242,8 +243,41 @@ pub(crate) fn create(lua: &Lua, registry: Registry, options: Options, coroutines
     ))?;
     store.raw_set("with", with)?;
     store.raw_set("null", Value::NULL)?;
-    store.raw_set("errors", errors)?;
+    store.raw_set("errors", vm.errors)?;
     shim::read_only(lua, "store", store)
+}
+
+/// What is made once in a VM.
+#[derive(Clone)]
+pub(crate) struct Vm {
+    pub(crate) shared: Arc<Shared>,
+    wait: Value,
+    errors: Table,
+}
+
+impl Vm {
+    pub(crate) fn of(lua: &Lua, coroutines: bool) -> mlua::Result<Vm> {
+        if let Some(vm) = lua.app_data_ref::<Vm>().map(|vm| vm.clone()) {
+            return Ok(vm);
+        }
+        let mark = ArrayMark::new(lua)?;
+        let errors = crate::errors::create(lua, &mark)?;
+        let wait = waiter(lua, &crate::coroutines::can_yield(lua, coroutines)?)?;
+        let methods = shim::functions(lua, &methods(lua)?, &wait)?;
+        let each: Function = lua.load(include_str!("each.lua")).set_name("=[store]").call((
+            methods.raw_get::<Value>("list")?,
+            lua.globals().raw_get::<Value>("error")?,
+            lua.globals().raw_get::<Value>("next")?,
+            lua.globals().raw_get::<Value>("type")?,
+        ))?;
+        methods.raw_set("each", each)?;
+        lua.set_app_data(Methods(methods));
+        #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
+        let shared = Arc::new(Shared { mark, no_executor: idle_waker(lua)? });
+        let vm = Vm { shared, wait, errors };
+        lua.set_app_data(vm.clone());
+        Ok(vm)
+    }
 }
 
 /// `store.get(id)`
@@ -254,13 +288,13 @@ fn get(lua: &Lua, module: &Arc<Module>, id: &Value) -> Ended {
     };
     let context = module.with_context(Clone::clone);
     if let Some(handle) = module.registry.try_get_as(id, &context) {
-        return Ok(Done::Value(give(lua, handle?)?));
+        return Ok(Done::Value(give(lua, module, handle?)?));
     }
     let (registry, id) = (module.registry.clone(), id.to_owned());
     let operation = Box::pin(async move { Ok(Reply::Handle(registry.get_as(&id, &context).await?)) });
     let site = OwnedSite { handle: None, operation: "store.get", key: Vec::new() };
     // Opening is harmless to give up, and a store in memory opens at once.
-    Ok(Done::Wait(Wait { operation, site, try_anyway: true }))
+    Ok(Done::Wait(Wait { module: Arc::clone(module), operation, site, try_anyway: true }))
 }
 
 /// The waker with which mlua polls where nobody drives the script.

@@ -2,6 +2,7 @@
 
 mod args;
 mod context;
+mod convert;
 mod coroutines;
 mod errors;
 mod handle;
@@ -14,7 +15,8 @@ mod value;
 mod wait;
 
 pub use context::{WithContext, enter_context, with_context};
-pub use install::{Configuration, Options, install, install_with, open, open_with};
+pub use convert::{error_from_lua, error_to_lua, value_from_lua, value_to_lua};
+pub use install::{Configuration, Options, create, install, install_with, open, open_with, registry};
 
 // The versions that this crate's interface speaks of.
 pub use mlua;

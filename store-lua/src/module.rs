@@ -1,4 +1,4 @@
-//! What the functions of one VM share.
+//! What the functions of the module know.
 
 use std::fmt;
 use std::future::Future;
@@ -14,15 +14,21 @@ use crate::value::ArrayMark;
 /// Drives a future to its end on the calling thread: a runtime's `block_on`.
 pub(crate) type Blocker = Arc<dyn Fn(Pin<&mut dyn Future<Output = ()>>) + Send + Sync>;
 
-/// What the functions of one VM share.
+/// What there is once in a VM, however many modules are made in it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) mark: ArrayMark,
+    /// The waker that mlua polls with when there is no executor: who waits with it waits forever.
+    pub(crate) no_executor: Waker,
+}
+
+/// One module: a registry, and how its operations behave. Handles keep the one they come from.
 pub(crate) struct Module {
     pub(crate) registry: Registry,
     /// Whom scripts act as outside of any scope.
     pub(crate) context: Context,
     pub(crate) blocker: Option<Blocker>,
-    pub(crate) mark: ArrayMark,
-    /// The waker that mlua polls with when there is no executor: who waits with it waits forever.
-    pub(crate) no_executor: Waker,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Module {

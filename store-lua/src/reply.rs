@@ -1,5 +1,7 @@
 //! Answers of the store, and what they are in Lua.
 
+use std::sync::Arc;
+
 use mlua::{IntoLua, Lua, Table, Value};
 use store_core::{Error, Handle, Item, Page, Payload, Ttl, TypedEntry, Version};
 
@@ -33,8 +35,8 @@ pub(crate) struct Site<'a> {
 
 impl Site<'_> {
     /// Stored bytes as a value. Bytes that are none are an error that names the key (V6).
-    pub(crate) fn value(&self, lua: &Lua, module: &Module, payload: &[u8]) -> Result<Value, Stop> {
-        decode(lua, &module.mark, payload).map_err(|fault| self.explain(fault))
+    pub(crate) fn value(&self, lua: &Lua, module: &Arc<Module>, payload: &[u8]) -> Result<Value, Stop> {
+        decode(lua, &module.shared.mark, payload).map_err(|fault| self.explain(fault))
     }
 
     #[cold]
@@ -55,7 +57,14 @@ impl Site<'_> {
         }
     }
 
-    fn entry(&self, lua: &Lua, module: &Module, payload: &Payload, version: &Version, ttl: Ttl) -> Result<Table, Stop> {
+    fn entry(
+        &self,
+        lua: &Lua,
+        module: &Arc<Module>,
+        payload: &Payload,
+        version: &Version,
+        ttl: Ttl,
+    ) -> Result<Table, Stop> {
         let table = lua.create_table_with_capacity(0, 4)?;
         table.raw_set("key", lua.create_string(self.key)?)?;
         table.raw_set("value", self.value(lua, module, payload)?)?;
@@ -64,7 +73,7 @@ impl Site<'_> {
         Ok(table)
     }
 
-    fn item(&self, lua: &Lua, module: &Module, item: &Item) -> Result<Table, Stop> {
+    fn item(&self, lua: &Lua, module: &Arc<Module>, item: &Item) -> Result<Table, Stop> {
         let site = Site { key: &item.key, ..*self };
         if let Some(entry) = &item.entry {
             return site.entry(lua, module, &entry.value, &entry.version, entry.ttl);
@@ -88,7 +97,7 @@ fn seconds(ttl: Ttl) -> f64 {
 
 impl Reply {
     /// The Lua value of an answer.
-    pub(crate) fn into_value(self, lua: &Lua, module: &Module, site: &Site<'_>) -> Result<Value, Stop> {
+    pub(crate) fn into_value(self, lua: &Lua, module: &Arc<Module>, site: &Site<'_>) -> Result<Value, Stop> {
         Ok(match self {
             Reply::Value(None) | Reply::Ttl(None) | Reply::Entry(None) => Value::Nil,
             Reply::Value(Some(payload)) => site.value(lua, module, &payload)?,
@@ -132,7 +141,7 @@ impl Reply {
                 table.raw_set("has_more", page.has_more)?;
                 table.into_lua(lua)?
             }
-            Reply::Handle(handle) => give(lua, handle)?,
+            Reply::Handle(handle) => give(lua, module, handle)?,
         })
     }
 }

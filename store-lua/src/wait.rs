@@ -25,6 +25,7 @@ pub(crate) struct Pending(Mutex<Option<Wait>>);
 
 /// What there is to wait for, and where its answer belongs.
 pub(crate) struct Wait {
+    pub(crate) module: Arc<Module>,
     pub(crate) operation: Operation,
     pub(crate) site: OwnedSite,
     /// Whether it may be tried even where nobody can wait, because it often ends at once.
@@ -62,27 +63,23 @@ impl Pending {
 /// The Lua function that waits for an operation and gives its results.
 ///
 /// `can_yield` is a Lua function: whether the running coroutine can be suspended, all the way up to the host.
-pub(crate) fn waiter(lua: &Lua, module: &Arc<Module>, can_yield: &Function) -> mlua::Result<Value> {
-    let module = Arc::clone(module);
-    let wait = lua.create_async_function(move |lua, (pending, yieldable): (AnyUserData, bool)| {
-        let module = Arc::clone(&module);
-        async move {
-            let ended = finish(&lua, &module, &pending, yieldable).await;
-            let (value, error, _): Results = results(&lua, ended)?;
-            Ok((value, error))
-        }
+pub(crate) fn waiter(lua: &Lua, can_yield: &Function) -> mlua::Result<Value> {
+    let wait = lua.create_async_function(move |lua, (pending, yieldable): (AnyUserData, bool)| async move {
+        let ended = finish(&lua, &pending, yieldable).await;
+        let (value, error, _): Results = results(&lua, ended)?;
+        Ok((value, error))
     })?;
     lua.load("local wait, can_yield = ...\nreturn function(pending) return wait(pending, can_yield()) end")
         .set_name("=[store]")
         .call((wait, can_yield))
 }
 
-async fn finish(lua: &Lua, module: &Module, pending: &AnyUserData, yieldable: bool) -> Result<Value, Stop> {
+async fn finish(lua: &Lua, pending: &AnyUserData, yieldable: bool) -> Result<Value, Stop> {
     let taken = pending.take::<Pending>()?.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let Some(Wait { mut operation, site, try_anyway }) = taken else {
+    let Some(Wait { module, mut operation, site, try_anyway }) = taken else {
         return Err(Error::internal("the operation was awaited twice").into());
     };
-    let answer = if yieldable && has_executor(module).await {
+    let answer = if yieldable && has_executor(&module).await {
         operation.await
     } else if let Some(blocker) = &module.blocker {
         let mut answer = None;
@@ -97,12 +94,12 @@ async fn finish(lua: &Lua, module: &Module, pending: &AnyUserData, yieldable: bo
         Err(would_block())
     };
     let reply = answer.map_err(Stop::from)?;
-    reply.into_value(lua, module, &site.borrow())
+    reply.into_value(lua, &module, &site.borrow())
 }
 
 /// Whether whoever polls will poll again. mlua polls with a waker that does nothing where a script is run synchronously.
 async fn has_executor(module: &Module) -> bool {
-    poll_fn(|cx| Poll::Ready(!cx.waker().will_wake(&module.no_executor))).await
+    poll_fn(|cx| Poll::Ready(!cx.waker().will_wake(&module.shared.no_executor))).await
 }
 
 async fn poll_once<T>(mut operation: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {

@@ -230,3 +230,27 @@ fn configurations_come_from_files_too_and_mistakes_name_their_line() {
     let error = store_lua::open(&lua, "/no/such/file.toml", None).unwrap_err();
     assert!(error.message().contains("/no/such/file.toml"), "{error}");
 }
+
+#[test]
+fn two_modules_in_one_vm_keep_their_registries_and_contexts_apart() {
+    let vm = Vm::with_options(Bench::MemorySync, POLICIES, Options::new().context(user("alice")));
+    let bob = store_lua::create(&vm.lua, vm.registry.clone(), Options::new().context(user("bob"))).unwrap();
+    let other = Vm::new(Bench::MemorySync, "");
+    let elsewhere = store_lua::create(&vm.lua, other.registry.clone(), Options::new()).unwrap();
+    vm.lua.globals().set("bob", bob).unwrap();
+    vm.lua.globals().set("elsewhere", elsewhere).unwrap();
+    vm.run(
+        "modules.lua",
+        "local alices, bobs, others = open(), assert(bob.get('app:cache')), assert(elsewhere.get('app:cache'))
+         assert(alices:set('user:alice:k', 1))
+         fails('PERMISSION_DENIED', nil, bobs:get('user:alice:k'))
+         assert(bobs:set('user:bob:k', 2))
+         fails('PERMISSION_DENIED', nil, alices:get('user:bob:k'))
+         equal(others:get('user:bob:k'), nil)
+         assert(others:set('anything', 3))
+         assert(rawequal(bob.errors, errors))
+         local ok, err = bob.get('')
+         assert(errors.is(err, errors.INVALID))",
+    )
+    .unwrap();
+}

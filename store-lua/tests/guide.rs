@@ -22,10 +22,9 @@ const PRELUDE: &str = "
     return lines";
 
 fn blocks(page: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut offset = 0;
     page.split("```lua\n").skip(1).map(move |rest| {
         let code = rest.split("```").next().unwrap();
-        offset = page.find(code).unwrap();
+        let offset = page.find(code).unwrap();
         (page[..offset].lines().count(), code)
     })
 }

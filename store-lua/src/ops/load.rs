@@ -79,7 +79,7 @@ fn loaded(module: &Module, limits: &store_core::codec::Limits, results: MultiVal
         ttl => Some(ttl_argument(&ttl)?),
     };
     let mut buffer = Vec::new();
-    encode(&value, &module.mark, limits, &mut buffer).map_err(|fault| match fault {
+    encode(&value, &module.shared.mark, limits, &mut buffer).map_err(|fault| match fault {
         Fault::Value(error) => error,
         Fault::Vm(error) => Error::internal(format!("the loaded value could not be read: {error}")),
     })?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use mlua::{FromLuaMulti, Function, IntoLua, Lua, Value};
 use store_core::{Handle, Result as StoreResult};
 
-use crate::handle::{Receiver, receive};
+use crate::handle::{LuaHandle, Receiver, receive};
 use crate::module::{Current, Module};
 use crate::reply::{Reply, Site};
 use crate::shim::{Results, Stop, results};
@@ -81,7 +81,7 @@ impl Call<'_> {
 
     fn wait(&self, key: &[u8], try_anyway: bool, operation: Operation) -> Wait {
         let site = OwnedSite { handle: Some(self.handle.clone()), operation: self.operation, key: key.to_vec() };
-        Wait { operation, site, try_anyway }
+        Wait { module: Arc::clone(self.module), operation, site, try_anyway }
     }
 }
 
@@ -99,15 +99,13 @@ type Method = (&'static str, &'static str, Function);
 
 fn method<A: FromLuaMulti + 'static>(
     lua: &Lua,
-    module: &Arc<Module>,
     operation: &'static str,
     parameters: &'static str,
     run: fn(&Call<'_>, A) -> Ended,
 ) -> mlua::Result<Method> {
-    let module = Arc::clone(module);
     let function = lua.create_function(move |lua, (receiver, arguments): (Receiver, A)| {
-        let ended = receive(&receiver, operation).and_then(|handle| {
-            let call = Call { lua, module: &module, handle: Current::new(&module, handle), operation };
+        let ended = receive(&receiver, operation).and_then(|LuaHandle { handle, module }| {
+            let call = Call { lua, module, handle: Current::new(module, handle), operation };
             run(&call, arguments).map_err(|stop| call.explain(stop))
         });
         conclude(lua, ended)
@@ -116,26 +114,26 @@ fn method<A: FromLuaMulti + 'static>(
 }
 
 /// Every method of handles.
-pub(crate) fn methods(lua: &Lua, module: &Arc<Module>) -> mlua::Result<Vec<Method>> {
+pub(crate) fn methods(lua: &Lua) -> mlua::Result<Vec<Method>> {
     Ok(vec![
-        method(lua, module, "get", "self, key", read::get)?,
-        method(lua, module, "has", "self, key", read::has)?,
-        method(lua, module, "entry", "self, key", read::entry)?,
-        method(lua, module, "ttl", "self, key", read::ttl)?,
-        method(lua, module, "info", "self", read::info)?,
-        method(lua, module, "release", "self", read::release)?,
-        method(lua, module, "set", "self, key, value, ttl", write::set)?,
-        method(lua, module, "put", "self, key, value, options", write::put)?,
-        method(lua, module, "delete", "self, key, options", write::delete)?,
-        method(lua, module, "touch", "self, key, ttl, options", write::touch)?,
-        method(lua, module, "get_and_touch", "self, key, ttl", write::get_and_touch)?,
-        method(lua, module, "take", "self, key", write::take)?,
-        method(lua, module, "increment", "self, key, delta, options", write::increment)?,
-        method(lua, module, "get_many", "self, keys", batch::get_many)?,
-        method(lua, module, "set_many", "self, items, ttl", batch::set_many)?,
-        method(lua, module, "delete_many", "self, keys", batch::delete_many)?,
-        method(lua, module, "list", "self, options", list::list)?,
-        method(lua, module, "clear", "self, options", list::clear)?,
-        method(lua, module, "get_or_set", "self, key, loader, options", load::get_or_set)?,
+        method(lua, "get", "self, key", read::get)?,
+        method(lua, "has", "self, key", read::has)?,
+        method(lua, "entry", "self, key", read::entry)?,
+        method(lua, "ttl", "self, key", read::ttl)?,
+        method(lua, "info", "self", read::info)?,
+        method(lua, "release", "self", read::release)?,
+        method(lua, "set", "self, key, value, ttl", write::set)?,
+        method(lua, "put", "self, key, value, options", write::put)?,
+        method(lua, "delete", "self, key, options", write::delete)?,
+        method(lua, "touch", "self, key, ttl, options", write::touch)?,
+        method(lua, "get_and_touch", "self, key, ttl", write::get_and_touch)?,
+        method(lua, "take", "self, key", write::take)?,
+        method(lua, "increment", "self, key, delta, options", write::increment)?,
+        method(lua, "get_many", "self, keys", batch::get_many)?,
+        method(lua, "set_many", "self, items, ttl", batch::set_many)?,
+        method(lua, "delete_many", "self, keys", batch::delete_many)?,
+        method(lua, "list", "self, options", list::list)?,
+        method(lua, "clear", "self, options", list::clear)?,
+        method(lua, "get_or_set", "self, key, loader, options", load::get_or_set)?,
     ])
 }

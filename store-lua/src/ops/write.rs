@@ -28,7 +28,7 @@ pub(super) fn encoded<T>(
 ) -> Result<T, Stop> {
     let mut buffer = BUFFER.take();
     buffer.clear();
-    let done = encode(value, &call.module.mark, &call.handle.settings().limits, &mut buffer)
+    let done = encode(value, &call.module.shared.mark, &call.handle.settings().limits, &mut buffer)
         .map_err(Stop::from)
         .and_then(|()| pass_on(&buffer));
     if buffer.capacity() <= MAX_KEPT {
