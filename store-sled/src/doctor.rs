@@ -13,7 +13,7 @@ use store_core::{Clock, Error, Kind, Result, SystemClock, Time};
 use crate::database::{Database, Settings, store_id};
 use crate::error::{caught, corrupt, engine, file};
 use crate::files;
-use crate::record::{CHUNK, Head, due, hint, number, payload, piece, pieces, split_hint};
+use crate::record::{CHUNK, Head, hint, number, payload, piece, pieces, split_hint};
 use crate::space::Space;
 
 /// What was found in a database.
@@ -110,7 +110,7 @@ fn check_store(db: &Database, id: String, now: Time) -> Result<StoreReport> {
                 report.blame(&key);
                 continue;
             };
-            let missing = due(head.deadline).map(|due| hints.contains_key(hint(due, &key)).map(|found| !found));
+            let missing = head.expiry.due().map(|due| hints.contains_key(hint(due, &key)).map(|found| !found));
             if missing.transpose().map_err(engine)?.unwrap_or(false) {
                 report.without_hint += 1;
                 report.blame(&key);
@@ -124,7 +124,7 @@ fn check_store(db: &Database, id: String, now: Time) -> Result<StoreReport> {
                     report.incomplete += 1;
                     report.blame(&key);
                 }
-                Some(_) if head.deadline.has_passed(now) => report.expired += 1,
+                Some(_) if head.expiry.has_passed(now) => report.expired += 1,
                 Some(length) => {
                     report.live += 1;
                     report.bytes += length;
@@ -133,10 +133,10 @@ fn check_store(db: &Database, id: String, now: Time) -> Result<StoreReport> {
         }
         for entry in &hints {
             let (raw, _) = entry.map_err(engine)?;
-            let (second, key) = split_hint(&raw)?;
+            let (due, key) = split_hint(&raw)?;
             let record = data.get(key).map_err(engine)?;
             let fits =
-                record.is_some_and(|record| Head::read(&record).is_ok_and(|head| due(head.deadline) == Some(second)));
+                record.is_some_and(|record| Head::read(&record).is_ok_and(|head| head.expiry.due() == Some(due)));
             report.stale_hints += u64::from(!fits);
         }
         let mut owner = None;
@@ -285,7 +285,7 @@ fn salvage_store(old: &sled::Db, db: &Arc<Database>, id: &str, salvaged: &mut Sa
             (Some(_), Err(_)) => None,
         };
         match value {
-            Some(value) => salvaged.saved += u64::from(space.restore(key, &value, head.deadline)?),
+            Some(value) => salvaged.saved += u64::from(space.restore(key, &value, head.expiry.deadline)?),
             None => salvaged.lost += 1,
         }
         Ok(())

@@ -111,7 +111,7 @@ impl Space {
             for next in self.range(prefix, after) {
                 let (key, record) = next.map_err(engine)?;
                 let head = Head::read(&record).map_err(|error| with_key(error, &key))?;
-                let live = !head.deadline.has_passed(now);
+                let live = !head.expiry.has_passed(now);
                 let full = page.is_full();
                 if examined >= EXAMINED || (full && (live || !exact)) {
                     // The page ends behind the last key examined: what expired in between need not be seen again.

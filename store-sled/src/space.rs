@@ -19,7 +19,7 @@ use crate::commit::Ticket;
 use crate::database::Database;
 use crate::error::corrupt;
 use crate::large::Upload;
-use crate::record::{Body, CHUNK, Head, due, hint, payload, split_hint, with_deadline};
+use crate::record::{Body, CHUNK, Expires, Head, hint, payload, split_hint, with_expiry};
 
 /// How many hints are looked at before the clock is.
 const GLANCE: usize = 64;
@@ -100,7 +100,7 @@ impl Space {
     }
 
     fn live(&self, key: &[u8], now: Time) -> Result<Option<Found>> {
-        Ok(self.find(key)?.filter(|found| !found.head.deadline.has_passed(now)))
+        Ok(self.find(key)?.filter(|found| !found.head.expiry.has_passed(now)))
     }
 
     /// The value of a record; `None` if its pieces are gone, because it has just been replaced.
@@ -125,7 +125,7 @@ impl Space {
 
     /// How long a record has left for a reader; `None` if it has expired.
     fn left(&self, head: &Head) -> Option<Ttl> {
-        if head.deadline == Deadline::NEVER { Some(Ttl::Never) } else { head.deadline.left(self.clock.coarse()) }
+        if head.expiry == Expires::NEVER { Some(Ttl::Never) } else { head.expiry.deadline.left(self.clock.coarse()) }
     }
 
     /// A live record with its value, of one moment.
@@ -153,13 +153,13 @@ impl Space {
 
     pub(crate) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
         let Some((found, value)) = self.read(key)? else { return Ok(None) };
-        let now = if found.head.deadline == Deadline::NEVER { Time::default() } else { self.clock.coarse() };
+        let now = if found.head.expiry == Expires::NEVER { Time::default() } else { self.clock.coarse() };
         Ok(self.describe(&found.head, value, now))
     }
 
     /// An entry, unless it has expired.
     pub(crate) fn describe(&self, head: &Head, value: Payload, now: Time) -> Option<Entry> {
-        Some(Entry { value, version: self.version(head.counter), ttl: head.deadline.left(now)? })
+        Some(Entry { value, version: self.version(head.counter), ttl: head.expiry.deadline.left(now)? })
     }
 
     pub(crate) fn ttl(&self, key: &[u8]) -> Result<Option<Ttl>> {
@@ -167,13 +167,16 @@ impl Space {
     }
 
     /// Refuses a put whose condition does not hold.
-    pub(crate) fn check(&self, key: &[u8], condition: Condition<'_>, now: Time) -> Result<Option<Found>> {
-        let live = self.live(key, now)?;
-        match (condition, &live) {
-            (Condition::Always, _) | (Condition::IfAbsent, None) | (Condition::IfPresent, Some(_)) => Ok(live),
+    pub(crate) fn check(&self, key: &[u8], condition: Condition<'_>, now: Time) -> Result<()> {
+        self.holds(self.live(key, now)?.as_ref(), condition)
+    }
+
+    fn holds(&self, live: Option<&Found>, condition: Condition<'_>) -> Result<()> {
+        match (condition, live) {
+            (Condition::Always, _) | (Condition::IfAbsent, None) | (Condition::IfPresent, Some(_)) => Ok(()),
             (Condition::IfAbsent, Some(_)) => Err(Error::already_exists()),
             (Condition::IfPresent | Condition::IfVersion(_), None) => Err(Error::absent()),
-            (Condition::IfVersion(version), Some(found)) => self.same_version(found, Some(version)).map(|()| live),
+            (Condition::IfVersion(version), Some(found)) => self.same_version(found, Some(version)),
         }
     }
 
@@ -188,38 +191,61 @@ impl Space {
     pub(crate) fn put(&self, key: &[u8], body: Body<'_>, counter: Option<u64>, put: &Put<'_>) -> Result<Done<Written>> {
         self.db.writable()?;
         let _alone = self.lock(key);
-        let now = self.clock.now();
-        let mut deadline = Deadline::after(now, put.lifetime);
-        if put.keep_ttl || put.condition != Condition::Always {
-            let live = self.check(key, put.condition, now)?;
-            if let Some(live) = live.filter(|_| put.keep_ttl) {
-                deadline = live.head.deadline;
-            }
+        let plain = !put.keep_ttl && put.condition == Condition::Always;
+        // What never expires needs no clock, and what replaces it is not looked at before.
+        if plain && put.lifetime == Lifetime::NEVER {
+            return self.write(key, body, counter, Expires::NEVER, Time::default(), None);
         }
+        let now = self.clock.now();
+        let mut expiry = Expires::after(now, put.lifetime);
+        let old = match self.find(key) {
+            // What is not ours can be overwritten, as it can be deleted; only nothing can be asked of it.
+            Err(error) if plain && error.reason() == Some("foreign") => None,
+            found => found?,
+        };
+        let live = old.as_ref().filter(|old| !old.head.expiry.has_passed(now));
+        self.holds(live, put.condition)?;
+        if let Some(live) = live.filter(|_| put.keep_ttl) {
+            expiry = live.head.expiry;
+        }
+        self.write(key, body, counter, expiry, now, old.as_ref())
+    }
+
+    fn write(
+        &self,
+        key: &[u8],
+        body: Body<'_>,
+        counter: Option<u64>,
+        expiry: Expires,
+        now: Time,
+        old: Option<&Found>,
+    ) -> Result<Done<Written>> {
         let counter = counter.map_or_else(|| self.db.count(), Ok)?;
-        self.replace(key, Head::with(counter, deadline, body), deadline)?;
-        let ttl = deadline.left(now).unwrap_or(Ttl::Left(Duration::from_nanos(1)));
+        self.replace(key, Head::with(counter, expiry, body), counter, expiry, old)?;
+        let ttl = expiry.deadline.left(now).unwrap_or(Ttl::Left(Duration::from_nanos(1)));
         Ok(Done { value: Written { version: self.version(counter), ttl }, ticket: self.applied() })
     }
 
-    /// Writes a record, its hint before it, and removes after it what only the old record needed.
-    fn replace(&self, key: &[u8], record: Vec<u8>, deadline: Deadline) -> Result<()> {
-        let due = due(deadline);
-        if let Some(due) = due {
+    /// Writes a record, its hint before it, and removes after it what only the old record needed. `old` is the record that
+    /// is there, where that is known.
+    fn replace(&self, key: &[u8], record: Vec<u8>, counter: u64, expiry: Expires, old: Option<&Found>) -> Result<()> {
+        let due = expiry.due();
+        // The same hint serves: it was there before the old record was.
+        let hinted = due.is_none() || old.is_some_and(|old| old.head.expiry.due() == due);
+        if let Some(due) = due.filter(|_| !hinted) {
             self.db.write(|| self.hints.insert(hint(due, key), &[]))?;
         }
-        let counter = Head::read(&record).map(|head| head.counter).unwrap_or_default();
         let old = self.db.write(|| self.data.insert(key, record))?;
         self.release(key, old, due, Some(counter))
     }
 
-    /// Removes what an old record needed: its hint, unless it is due in the second `keep`; its pieces, unless the new record
-    /// has the same counter.
+    /// Removes what an old record needed: its hint, unless it is due at `keep`; its pieces, unless the new record has
+    /// the same counter.
     fn release(&self, key: &[u8], old: Option<IVec>, keep: Option<u64>, counter: Option<u64>) -> Result<()> {
         // What cannot be read has nothing that could be removed.
         let Some(Ok(old)) = old.map(|record| Head::read(&record)) else { return Ok(()) };
-        if let Some(second) = due(old.deadline).filter(|&second| Some(second) != keep) {
-            self.db.write(|| self.hints.remove(hint(second, key)))?;
+        if let Some(due) = old.expiry.due().filter(|&due| Some(due) != keep) {
+            self.db.write(|| self.hints.remove(hint(due, key)))?;
         }
         if old.large.is_some() && counter != Some(old.counter) {
             self.discard(old.counter);
@@ -236,22 +262,18 @@ impl Space {
 
     /// Writes a live entry with a deadline that was set elsewhere; `false` if it has passed.
     pub(crate) fn restore(&self, key: &[u8], value: &[u8], deadline: Deadline) -> Result<bool> {
-        if deadline.has_passed(self.clock.now()) {
-            return Ok(false);
+        let now = self.clock.now();
+        let Some(expiry) = Expires::at(deadline, now) else { return Ok(false) };
+        if value.len() <= CHUNK {
+            let _alone = self.lock(key);
+            self.write(key, Body::Inline(value), None, expiry, now, None)?;
+            return Ok(true);
         }
-        let (counter, body, upload) = if value.len() <= CHUNK {
-            (self.db.count()?, Body::Inline(value), None)
-        } else {
-            let mut upload = Upload::begin(self, key, value)?;
-            while upload.step()? {}
-            (upload.counter(), Body::Large(upload.length()), Some(upload))
-        };
+        let mut upload = Upload::begin(self, key, value)?;
+        while upload.step()? {}
         let _alone = self.lock(key);
-        self.replace(key, Head::with(counter, deadline, body), deadline)?;
-        if let Some(upload) = upload {
-            upload.keep();
-        }
-        self.applied();
+        self.write(key, Body::Large(upload.length()), Some(upload.counter()), expiry, now, None)?;
+        upload.keep();
         Ok(true)
     }
 
@@ -267,7 +289,7 @@ impl Space {
         }
         let Some(old) = self.remove(key)? else { return Ok(Done::unchanged(false)) };
         // Bytes that are not ours can at least be deleted.
-        let live = Head::read(&old).is_ok_and(|head| !head.deadline.has_passed(now));
+        let live = Head::read(&old).is_ok_and(|head| !head.expiry.has_passed(now));
         Ok(Done { value: live, ticket: self.applied() })
     }
 
@@ -277,15 +299,16 @@ impl Space {
         let now = self.clock.now();
         let Some(found) = self.live(key, now)? else { return Ok(Done::unchanged(false)) };
         self.same_version(&found, if_version)?;
-        let ticket = self.extend(key, &found, Deadline::after(now, lifetime))?;
+        let ticket = self.extend(key, &found, Expires::after(now, lifetime))?;
         Ok(Done { value: true, ticket })
     }
 
-    fn extend(&self, key: &[u8], found: &Found, deadline: Deadline) -> Result<Ticket> {
-        if deadline == found.head.deadline {
+    fn extend(&self, key: &[u8], found: &Found, expiry: Expires) -> Result<Ticket> {
+        if expiry == found.head.expiry {
             return Ok(0);
         }
-        self.replace(key, with_deadline(&found.record, deadline), deadline)?;
+        let record = with_expiry(&found.record, expiry);
+        self.replace(key, record, found.head.counter, expiry, Some(found))?;
         Ok(self.applied())
     }
 
@@ -295,7 +318,7 @@ impl Space {
         let now = self.clock.now();
         let Some(found) = self.live(key, now)? else { return Ok(Done::unchanged(None)) };
         let value = self.locked_value(key, &found)?;
-        let ticket = self.extend(key, &found, Deadline::after(now, lifetime))?;
+        let ticket = self.extend(key, &found, Expires::after(now, lifetime))?;
         Ok(Done { value: Some(value), ticket })
     }
 
@@ -312,18 +335,19 @@ impl Space {
         self.db.writable()?;
         let _alone = self.lock(key);
         let now = self.clock.now();
-        let (from, deadline) = match self.live(key, now)? {
+        let live = self.live(key, now)?;
+        let (from, expiry) = match &live {
             Some(found) => {
-                let number = integer(&self.locked_value(key, &found)?);
+                let number = integer(&self.locked_value(key, found)?);
                 let number = number.ok_or_else(|| Error::invalid("the value is not an integer"))?;
-                (number, found.head.deadline)
+                (number, found.head.expiry)
             }
-            None => (by.initial, Deadline::after(now, by.lifetime)),
+            None => (by.initial, Expires::after(now, by.lifetime)),
         };
         let sum = from.checked_add(by.delta).ok_or_else(|| Error::invalid("the sum does not fit 64 bits"))?;
-        let record = Head::with(self.db.count()?, deadline, Body::Inline(&encode_integer(sum)));
-        self.replace(key, record, deadline)?;
-        Ok(Done { value: sum, ticket: self.applied() })
+        let body = encode_integer(sum);
+        let done = self.write(key, Body::Inline(&body), None, expiry, now, live.as_ref())?;
+        Ok(Done { value: sum, ticket: done.ticket })
     }
 
     /// Removes a key whatever it holds, for clearing: whether it was live.
@@ -340,8 +364,8 @@ impl Space {
                 return Ok(true);
             }
         }
-        // Only seconds that are over, so that no entry is looked at before its time.
-        let over = self.clock.now().millis_floor() / 1000;
+        // Only hints that are due, so that no entry is looked at before its time.
+        let over = self.clock.now().millis_floor();
         let mut from = None;
         loop {
             let (_, next) = self.free_expired(from.take(), over, usize::MAX)?;
@@ -353,7 +377,7 @@ impl Space {
         }
     }
 
-    /// Frees at most `max` expired entries among the next [`GLANCE`] hints up to a second: how many, and where to go on.
+    /// Frees at most `max` expired entries among the next [`GLANCE`] hints up to a time: how many, and where to go on.
     pub(crate) fn free_expired(&self, from: Option<IVec>, upto: u64, max: usize) -> Result<(usize, Option<IVec>)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let start = from.map_or(Unbounded, Excluded);
@@ -368,13 +392,13 @@ impl Space {
             if freed == max {
                 return Ok((freed, None));
             }
-            let (second, key) = split_hint(raw)?;
+            let (due, key) = split_hint(raw)?;
             let _alone = self.lock(key);
             let record = self.db.read(|| self.data.get(key))?;
             let head = record.map(|record| Head::read(&record)).transpose().map_err(|error| with_key(error, key));
             match head {
-                Ok(Some(head)) if due(head.deadline) == Some(second) => {
-                    if head.deadline.has_passed(self.clock.now()) {
+                Ok(Some(head)) if head.expiry.due() == Some(due) => {
+                    if head.expiry.has_passed(self.clock.now()) {
                         self.remove(key)?;
                         freed += 1;
                     }
