@@ -50,3 +50,8 @@ mod task;
 
 pub use config::{Durability, Options, SledBackend};
 pub use store::SledStore;
+
+/// The README's example runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
