@@ -13,7 +13,9 @@ use crate::record::{self, Record};
 /// Homes of the smallest table.
 const SMALLEST: usize = 8;
 
+/// Aligned so that none lies across two cache lines.
 #[derive(Debug)]
+#[repr(align(32))]
 pub(crate) struct Cell {
     /// None: the cell is empty.
     pub(crate) record: Option<Record>,
