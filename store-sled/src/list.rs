@@ -106,9 +106,8 @@ impl Space {
             // One moment for the whole page.
             let now = self.clock.coarse();
             let mut page = Page::new(limit, want);
-            let mut examined = 0;
             let mut last: Option<IVec> = None;
-            for next in self.range(prefix, after) {
+            for (examined, next) in self.range(prefix, after).enumerate() {
                 let (key, record) = next.map_err(engine)?;
                 let head = Head::read(&record).map_err(|error| with_key(error, &key))?;
                 let live = !head.expiry.has_passed(now);
@@ -118,7 +117,6 @@ impl Space {
                     let resume = last.map(|key| Box::from(&*key));
                     return Ok(Pass { items: page.finish(self, now), resume });
                 }
-                examined += 1;
                 if live && !full {
                     page.push(self, key.clone(), Found { record, head })?;
                 }

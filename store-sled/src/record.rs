@@ -24,7 +24,8 @@ use store_core::{Deadline, Error, Lifetime, Result, Time, Ttl};
 pub(crate) const FORMAT: u8 = 1;
 /// The longest payload inside of a record, and the size of a large value's pieces. 16 of them and 16 of the longest keys
 /// stay below the size (128 KiB) from which sled moves a page into a file of its own, which it never makes durable.
-pub(crate) const CHUNK: usize = 4096;
+pub(crate) const CHUNK: usize = PIECE as usize;
+const PIECE: u32 = 4096;
 
 const HEADER: usize = 18;
 const LARGE: u8 = 1;
@@ -174,7 +175,7 @@ pub(crate) fn piece(counter: u64, index: u32) -> [u8; 12] {
 
 /// How many pieces a value of this length has.
 pub(crate) const fn pieces(length: u32) -> u32 {
-    length.div_ceil(CHUNK as u32)
+    length.div_ceil(PIECE)
 }
 
 #[cfg(test)]
