@@ -27,6 +27,10 @@ pub(crate) enum Command {
     /// Everything is checked: all environments, all options, all policies. Environment variables must be set only for the
     /// environment that is selected. What is printed is TOML, with all defaults, and without secrets.
     Check(Source),
+    #[command(flatten)]
+    Operator(crate::operator::Command),
+    #[command(flatten)]
+    Moving(crate::moving::Command),
 }
 
 /// Which configuration, and which part of it.
@@ -45,15 +49,8 @@ pub(crate) struct Source {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) source: Source,
-    /// Whom the script acts as
-    #[arg(long, value_name = "ID")]
-    pub(crate) actor: Option<String>,
-    /// An attribute of the actor: true, false and numbers are such; anything else, and what is in "quotes", is a string
-    #[arg(long = "actor-meta", value_name = "K=V", value_parser = meta, requires = "actor")]
-    pub(crate) actor_meta: Vec<(String, Meta)>,
-    /// A group of policies to act under; several make one scope
-    #[arg(long, value_name = "GROUP")]
-    pub(crate) scope: Vec<String>,
+    #[command(flatten)]
+    caller: Caller,
     /// The Lua script (- reads it from standard input), and what it gets as `arg[1]`, `arg[2]`, ... and `...`; options that stand
     /// after the script are its own
     #[arg(value_name = "SCRIPT", required = true, trailing_var_arg = true)]
@@ -71,6 +68,27 @@ impl Run {
         self.line.get(1..).unwrap_or_default()
     }
 
+    /// Who asks, for the policies.
+    pub(crate) fn context(&self) -> Context {
+        self.caller.context()
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Args)]
+pub(crate) struct Caller {
+    /// Whom to act as
+    #[arg(long, value_name = "ID")]
+    actor: Option<String>,
+    /// An attribute of the actor: true, false and numbers are such; anything else, and what is in "quotes", is a string
+    #[arg(long = "actor-meta", value_name = "K=V", value_parser = meta, requires = "actor")]
+    actor_meta: Vec<(String, Meta)>,
+    /// A group of policies to act under; several make one scope
+    #[arg(long, value_name = "GROUP")]
+    scope: Vec<String>,
+}
+
+impl Caller {
     /// Who asks, for the policies.
     pub(crate) fn context(&self) -> Context {
         let actor = self.actor.as_ref().map(|id| {
@@ -121,7 +139,7 @@ mod tests {
     fn run(args: &[&str]) -> Result<Run, clap::Error> {
         match Cli::try_parse_from(["store", "run"].iter().chain(args))?.command {
             Command::Run(run) => Ok(run),
-            Command::Check(_) => unreachable!("asked for run"),
+            _ => unreachable!("asked for run"),
         }
     }
 

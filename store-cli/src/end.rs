@@ -32,9 +32,19 @@ impl End {
         End::usage(described(error))
     }
 
+    /// What to say.
+    pub(crate) fn message(&self) -> &str {
+        self.message.trim_end()
+    }
+
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+
     /// Says it on standard error.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("store: {}", self.message.trim_end());
+        eprintln!("store: {}", self.message());
         ExitCode::from(self.code)
     }
 }

@@ -1,9 +1,12 @@
-//! The `store` command: `store run` runs Lua scripts against a configuration, `store check` checks one.
+//! The `store` command: `store run` runs Lua scripts against a configuration, `store check` checks one; the others are for
+//! looking inside and putting right.
 
 mod args;
 mod check;
 mod end;
 mod lua;
+mod moving;
+mod operator;
 mod run;
 mod source;
 
@@ -17,6 +20,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run::run(&run),
         Command::Check(source) => check::check(&source),
+        Command::Operator(command) => return operator::run(command),
+        Command::Moving(command) => return moving::run(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

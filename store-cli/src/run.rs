@@ -57,7 +57,7 @@ fn read(script: &Path) -> Result<Vec<u8>, End> {
 }
 
 /// One worker beside the main thread, which runs the script: connections are served while the script computes.
-fn runtime() -> Result<Runtime, End> {
+pub(crate) fn runtime() -> Result<Runtime, End> {
     let built = Builder::new_multi_thread().worker_threads(1).enable_all().build();
     built.map_err(|error| End::failed(format!("cannot start: {error}")))
 }
@@ -80,7 +80,7 @@ async fn end_on_signal(registry: Registry, interrupted: Arc<AtomicBool>) {
 
 /// Waits for a signal and gives the exit code that goes with it; `None` if none can be waited for.
 #[cfg(unix)]
-async fn signal() -> Option<i32> {
+pub(crate) async fn signal() -> Option<i32> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).ok()?;
     let mut terminate = signal(SignalKind::terminate()).ok()?;
@@ -92,6 +92,6 @@ async fn signal() -> Option<i32> {
 
 /// Waits for Ctrl-C.
 #[cfg(not(unix))]
-async fn signal() -> Option<i32> {
+pub(crate) async fn signal() -> Option<i32> {
     tokio::signal::ctrl_c().await.ok().map(|()| 130)
 }
