@@ -133,8 +133,9 @@ fn fail(state: &mut State, error: Error) {
 }
 
 fn run(shared: &Shared, mut sync: impl FnMut() -> Result<()>, failed: impl Fn(&Error)) {
-    // Twice in the interval, so that a change waits for one whole interval at most before it is durable.
-    let every = shared.every / 2;
+    // Early enough that a change is durable within the interval, if this commit takes no longer than twice the last one.
+    let pace = |cost: Duration| shared.every.saturating_sub(cost * 2).clamp(shared.every / 2, shared.every / 10 * 9);
+    let mut every = pace(Duration::ZERO);
     let mut last = Instant::now();
     let mut state = shared.state();
     loop {
@@ -151,6 +152,7 @@ fn run(shared: &Shared, mut sync: impl FnMut() -> Result<()>, failed: impl Fn(&E
             // Read after the lock is let go: what is applied until here is in this commit.
             let upto = shared.applied.load(Ordering::Acquire);
             let result = error::caught(&mut sync);
+            every = pace(last.elapsed());
             state = shared.state();
             state.began = None;
             match result {

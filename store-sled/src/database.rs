@@ -319,7 +319,8 @@ fn open(path: &Path, settings: Settings) -> Result<Database> {
 /// sled's own lock outlives a dropped database by a moment, while its threads end.
 fn open_sled(path: &Path, settings: Settings, started: Instant) -> Result<sled::Db> {
     loop {
-        let config = sled::Config::new().path(path).cache_capacity(settings.cache).flush_every_ms(Some(500));
+        // sled's own flusher also cleans segments; making things durable is the committer's business.
+        let config = sled::Config::new().path(path).cache_capacity(settings.cache).flush_every_ms(Some(1000));
         match caught(|| Ok(config.open())) {
             Ok(Ok(db)) => return Ok(db),
             Ok(Err(sled::Error::Io(cause))) if cause.to_string().starts_with("could not acquire lock") => {

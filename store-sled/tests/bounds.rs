@@ -1,5 +1,7 @@
 //! Bounds: disk, the sweeper's work, and what a dropped future leaves.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::fs;

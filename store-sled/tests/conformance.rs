@@ -1,5 +1,7 @@
 //! The contract, case by case, on the synchronous path and on the waiting one.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod interval {
     use store_core::conformance::BackendHarness;
     use store_sled::{Durability, Options, SledBackend};

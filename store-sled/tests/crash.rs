@@ -1,5 +1,7 @@
 //! kill -9 at random instants: what was acknowledged is there, and nothing else is wrong.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 #[path = "../crash-child/plan.rs"]
 #[allow(dead_code, reason = "each test uses its part")]

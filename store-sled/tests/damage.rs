@@ -1,5 +1,7 @@
 //! A disk that fails, and files that are damaged: a typed error and no false acknowledgement; never a panic, never a hang.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 mod faults;
 #[path = "../crash-child/plan.rs"]

@@ -1,5 +1,7 @@
 //! The bytes on disk: what format 1 wrote once must open in every later version.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::fs;

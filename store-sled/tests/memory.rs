@@ -1,5 +1,7 @@
 //! Memory is bounded. Alone in its process, whose memory it measures.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Opening, sharing, closing: what is found again, and what is said when it cannot be.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::fs;

@@ -3,6 +3,8 @@
 //! The child runs on a disk (`faults/disk.c`) that remembers what was really synced. After the kill its files are put together
 //! from that memory alone. That sled with its own flush fails the same test shows that the test can see the difference.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 mod faults;
 #[path = "../crash-child/plan.rs"]
