@@ -62,7 +62,7 @@ pub use store_core::{
     RegistryBuilder, Result, Scanning, Store, SystemClock, SystemTimer, Time, Timer, TryStore, Ttl, TtlRules,
     TypedEntry, Value, Version, Written, block_on,
 };
-pub use store_core::{codec, config, dump, policy};
+pub use store_core::{async_trait, codec, config, dump, policy};
 
 /// The in-process backend.
 #[cfg(feature = "memory")]

@@ -34,6 +34,8 @@ pub struct Imported {
     pub kept: u64,
     /// Entries skipped because they had expired.
     pub expired: u64,
+    /// Bytes of the dump that were read.
+    pub bytes: u64,
 }
 
 /// Writes the entries of a dump to a store and says how many. Other keys of the store are not touched.
@@ -97,6 +99,7 @@ async fn run(
         let last = batch.len() < BATCH && bytes < BATCH_BYTES;
         // What came before damage was checked, and is written.
         write(handle, batch, options, done).await?;
+        done.bytes = reader.offset();
         progress(done);
         match failed {
             Some(error) => return Err(error),

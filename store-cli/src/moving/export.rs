@@ -1,0 +1,64 @@
+//! `store export`.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+use store::dump;
+
+use super::file::Target;
+use super::print::{bytes, entries};
+use super::session::{Unfinished, with_store};
+use super::{Report, refuse_memory};
+use crate::operator::output::Trouble;
+use crate::operator::progress::Progress;
+use crate::operator::{Common, Escaped, arguments};
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The store's id
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Where to write to; - is standard output
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    /// Only keys with this prefix
+    #[arg(long, default_value = "")]
+    prefix: OsString,
+    #[command(flatten)]
+    escaped: Escaped,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+pub(super) fn export(export: &Export) -> Result<Report, Trouble> {
+    let Export { id, file, common, .. } = export;
+    let prefix = arguments::bytes(&export.prefix, &export.escaped)?;
+    let aside = file == Path::new("-");
+    if aside && std::io::stdout().is_terminal() {
+        let message = "an export is no text for a terminal: name a file, or redirect the output";
+        return Err(Trouble::Usage(message.to_owned()));
+    }
+    refuse_memory(common, id)?;
+    let unfinished = Unfinished::default();
+    let cannot = |cause| format!("cannot write {}: {cause}", file.display());
+    let done = with_store(common, id, &unfinished, async |handle| {
+        let mut target = match aside {
+            true => Target::Standard(std::io::stdout()),
+            false => Target::file(file, &unfinished).map_err(|cause| Trouble::Usage(cannot(cause)))?,
+        };
+        let mut progress = Progress::new("exported", None, common.json);
+        let done = dump::export(handle, &prefix, &mut target, |done| progress.at(done.entries, done.bytes)).await?;
+        target.finish().map_err(|cause| Trouble::Failed(cannot(cause)))?;
+        Ok(done)
+    })?;
+    let target = if aside { String::new() } else { format!(" to {}", file.display()) };
+    Ok(Report {
+        text: format!("exported {} of {id}{target}, {}", entries(done.entries), bytes(done.bytes)),
+        json: json!({ "store": id, "entries": done.entries, "bytes": done.bytes, "file": file.to_string_lossy() }),
+        healthy: true,
+        aside,
+    })
+}

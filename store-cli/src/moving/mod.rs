@@ -1,0 +1,87 @@
+//! What goes over whole stores: `store export`, `store import`, `store doctor`.
+
+#[cfg(feature = "sled")]
+mod database;
+mod doctor;
+mod export;
+mod file;
+mod import;
+mod print;
+mod session;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::end::FAILED;
+use crate::operator::Common;
+use crate::operator::output::Trouble;
+
+/// What goes over whole stores.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write all entries of a store to a file, for `store import` into any other, also on another backend.
+    ///
+    /// The file appears under its name when it is whole and on the disk, and is readable by its owner only. An entry that cannot
+    /// be read ends the export: `store doctor` finds them all.
+    Export(export::Export),
+    /// Write the entries of a file made by `store export` into a store.
+    ///
+    /// Values come back to the byte. TTLs have run on meanwhile: what has expired is skipped. Versions are new. Other keys of the
+    /// store are not touched.
+    Import(import::Import),
+    /// Look at every record of a store, and say what is wrong; exit code 1 if anything is.
+    ///
+    /// On sled the files themselves are examined, and the database must not be open anywhere. Of a damaged one, --salvage-to
+    /// saves what can be read.
+    Doctor(doctor::Doctor),
+}
+
+/// What a command has to say, and whether it found problems.
+#[derive(Debug)]
+struct Report {
+    text: String,
+    json: serde_json::Value,
+    healthy: bool,
+    /// Standard output is taken: by the dump.
+    aside: bool,
+}
+
+/// Runs one, and says how it ended.
+pub(crate) fn run(command: &Command) -> ExitCode {
+    let (json, done) = match command {
+        Command::Export(export) => (export.common.json, export::export(export)),
+        Command::Import(import) => (import.common.json, import::import(import)),
+        Command::Doctor(doctor) => (doctor.common.json, doctor::doctor(doctor)),
+    };
+    let code = match done {
+        Ok(report) => report.print(json),
+        Err(trouble) => trouble.report(json),
+    };
+    ExitCode::from(code)
+}
+
+impl Report {
+    /// Says it, and gives the exit code.
+    fn print(&self, json: bool) -> u8 {
+        let text = if json { self.json.to_string() } else { self.text.trim_end().to_owned() };
+        // A reader that has gone away is no failure.
+        let _ = match self.aside {
+            true => writeln!(std::io::stderr(), "{text}"),
+            false => writeln!(std::io::stdout(), "{text}"),
+        };
+        if self.healthy { 0 } else { FAILED }
+    }
+}
+
+/// A store in memory is a new and empty one in each process: to move its entries from here would look like a success.
+fn refuse_memory(common: &Common, id: &str) -> Result<(), Trouble> {
+    let config = common.source.resolve()?;
+    let is_memory = config.stores.get(id).is_some_and(|store| store.backend == "memory");
+    if !is_memory {
+        return Ok(());
+    }
+    let of = config.environment.map_or_else(String::new, |name| format!(" in the environment {name}"));
+    Err(Trouble::Usage(format!("{id}{of} is in memory: no other process can reach its entries; is it another --env?")))
+}
