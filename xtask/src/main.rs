@@ -4,7 +4,9 @@ mod bench;
 mod ci;
 mod deny;
 mod docs;
+mod fuzz;
 mod need;
+mod redis;
 mod run;
 mod test;
 
@@ -19,6 +21,8 @@ cargo xtask TASK
   ci                            everything that must hold before a change is merged: format, lints, docs, features, tests
   deep                          the same tests without the bounds that keep ci short; takes hours
   bench [NAME] [--quick]        the benchmarks, or those of one name
+  fuzz [TARGET] [SECONDS]       the fuzz targets, 60 seconds each (needs cargo-fuzz and a nightly toolchain)
+  redis [PORT]                  a Redis server to try things on, until Ctrl-C
   docs                          writes the generated pages of docs/ anew
   deny                          licences, advisories and duplicates of dependencies (needs cargo-deny)
   needs                         installs what the tests need, and nothing else
@@ -35,6 +39,8 @@ fn main() -> ExitCode {
         "ci" => no_more(rest).and_then(|()| ci::run()),
         "deep" => no_more(rest).and_then(|()| test::deep()),
         "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(rest),
+        "redis" => redis::run(rest),
         "docs" => no_more(rest).and_then(|()| docs::write()),
         "deny" => no_more(rest).and_then(|()| deny::run()),
         "needs" => no_more(rest).and_then(|()| need::install()),

@@ -33,9 +33,11 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
 }
 
 /// The same tests without bounds: `STORE_DEEP=1` multiplies rounds, cases and sizes. Optimised, since it takes hours.
+/// Then an hour of fuzzing for each target.
 pub(crate) fn deep() -> Result<(), Failed> {
     need::install()?;
     let mut command = cargo(&["test", "--locked", "--no-fail-fast", "--workspace", "--release"]);
     command.env("STORE_DEEP", "1");
-    step("all tests, unbounded", command)
+    step("all tests, unbounded", command)?;
+    crate::fuzz::run(&["3600".to_owned()])
 }
