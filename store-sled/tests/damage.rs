@@ -131,7 +131,10 @@ async fn survives(path: &Path) -> Result<usize, ()> {
     };
     let store = match open(path, "a", Durability::Interval).await {
         Ok(store) => store,
-        Err(error) => return Err(honest(error)),
+        Err(error) => {
+            honest(error);
+            return Err(());
+        }
     };
     let mut found = 0;
     for number in 0..400u32 {

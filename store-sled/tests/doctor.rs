@@ -50,7 +50,7 @@ fn what_is_wrong_is_found() {
     let hints = db.open_tree(b"xa").unwrap();
     let (first, _) = hints.first().unwrap().unwrap();
     hints.remove(&first).unwrap();
-    hints.insert(&[0, 0, 0, 0, 0, 0, 0, 1, b'k'], &[]).unwrap();
+    hints.insert([0, 0, 0, 0, 0, 0, 0, 1, b'k'], &[]).unwrap();
     let chunks = db.open_tree(b"va").unwrap();
     let (last, _) = chunks.last().unwrap().unwrap();
     chunks.remove(last).unwrap();

@@ -50,7 +50,7 @@ async fn missing(image: &Path, seed: u64, acknowledged: u64) -> usize {
             }),
             _ => false,
         };
-        if !is(written) && !(in_flight.is_some() && is(in_flight)) {
+        if !(is(written) || in_flight.is_some() && is(in_flight)) {
             missing += 1;
         }
     }
