@@ -70,9 +70,9 @@ fn open(file: &Path) -> Result<Box<dyn Read>, Trouble> {
 /// What became of the entries that were not written.
 fn others(kept: u64, expired: u64) -> String {
     let mut text = String::new();
-    for (count, what) in [(kept, "kept as the store has them"), (expired, "skipped because they have expired")] {
+    for (count, what) in [(kept, "kept as they were"), (expired, "expired meanwhile")] {
         if count > 0 {
-            text.push_str(&format!("; {count} {what}"));
+            text.push_str(&format!("; {what}: {count}"));
         }
     }
     text

@@ -81,7 +81,10 @@ async fn run(
         while batch.len() < BATCH && bytes < BATCH_BYTES {
             let record = reader.next().transpose();
             let valid = record.and_then(|record| match record {
-                Some(record) => validate(&record.value, &limits).map(|()| Some(record)),
+                Some(record) => match validate(&record.value, &limits) {
+                    Ok(()) => Ok(Some(record)),
+                    Err(error) => Err(error.or_detail("key", || (&*record.key).into())),
+                },
                 None => Ok(None),
             });
             match valid {
