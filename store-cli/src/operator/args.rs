@@ -201,7 +201,7 @@ pub(crate) struct List {
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     /// Only keys with this prefix
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) prefix: OsString,
     /// At most this many [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "all")]
@@ -227,7 +227,7 @@ pub(crate) struct Clear {
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     /// Only keys with this prefix
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) prefix: OsString,
     /// Do not ask
     #[arg(long)]
@@ -259,7 +259,7 @@ pub(crate) struct Copy {
     #[arg(value_name = "TO")]
     pub(crate) to: String,
     /// Only keys with this prefix
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub(crate) prefix: OsString,
     /// The environment of FROM [default: that of --env]
     #[arg(long, value_name = "NAME")]
