@@ -284,7 +284,7 @@ impl Store for Shelf {
             let put = Put::always(item.lifetime);
             let written = entries.put(item.key.as_bytes(), item.value, put, now, self.max_entries);
             written.map_err(|error| {
-                let missing = (index..items.len()).map(|index| store_core::Value::from(index)).collect::<Vec<_>>();
+                let missing = (index..items.len()).map(store_core::Value::from).collect::<Vec<_>>();
                 error.with_detail("not_applied", missing)
             })?;
         }
@@ -320,7 +320,7 @@ impl Store for Shelf {
 
     async fn purge_expired(&self, max: usize) -> Result<usize> {
         let (mut entries, now) = self.open()?;
-        let passed = |(_, record): &(&Box<[u8]>, &Record)| record.deadline.has_passed(now);
+        let passed = |(_, record): &(_, &Record)| record.deadline.has_passed(now);
         let keys: Vec<_> = entries.map.iter().filter(passed).take(max).map(|(key, _)| key.clone()).collect();
         for key in &keys {
             entries.map.remove(key);

@@ -1,5 +1,7 @@
 //! Does the conformance suite see what it is there to see? Stores that are wrong in one way each, and the case that must say so.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};

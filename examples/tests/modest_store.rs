@@ -1,5 +1,7 @@
 //! The suite on stores that can do less, and on one that is slow.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

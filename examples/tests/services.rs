@@ -1,5 +1,7 @@
 //! The Rust examples run, and say what they are meant to say, wherever they keep their entries.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -39,9 +39,8 @@ pub(crate) struct Table {
 impl Table {
     #[inline]
     fn home(&self, hash: u32) -> usize {
-        #[expect(clippy::cast_possible_truncation, reason = "less than the number of homes")]
-        let home = ((u64::from(hash) * self.homes as u64) >> 32) as usize;
-        home
+        // The hash as a fraction of the homes: less than their number.
+        ((u64::from(hash) * self.homes as u64) >> 32) as usize
     }
 
     #[inline]

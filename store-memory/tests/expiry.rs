@@ -1,5 +1,7 @@
 //! What expiry costs, and that it gives back what it took.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! Full stores (rule E6).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,5 +1,7 @@
 //! Many threads, one store (rules C1, C2, C3).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::HashSet;

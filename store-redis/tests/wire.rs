@@ -1,5 +1,7 @@
 //! What lies in Redis, as another client sees it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::time::Duration;

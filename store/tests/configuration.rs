@@ -1,5 +1,7 @@
 //! Bad input to the real backends: one clear error each, of the right kind, and no secret in it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::time::{Duration, Instant};
 
 use store::config::Document;

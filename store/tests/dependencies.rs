@@ -1,5 +1,7 @@
 //! Who may depend on whom, asked of Cargo itself.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::process::Command;
 

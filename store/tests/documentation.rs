@@ -1,5 +1,7 @@
 //! The reference of configurations says what is: its examples are valid, its mistakes are real, no key is left out.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 
 use store::config::Document;

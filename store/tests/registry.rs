@@ -1,5 +1,7 @@
 //! The registry and its handles on real backends: acquiring, releasing, policies in force, closing.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;

@@ -1,5 +1,7 @@
 //! Concurrent clients on each backend, and a checker that looks for an order that explains what they saw (rule C1).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod checker;
 mod run;
 
