@@ -62,12 +62,13 @@ local function unlock(name, version)
     return cache:delete("lock:" .. name, { if_version = version }) -- only our own
 end
 
-cache:delete("lock:report")
 local mine = assert(lock("report", "worker 1", 10))
 local _, holder = lock("report", "worker 2", 10)
 say("  worker 1 has it; worker 2 is told that %s does", holder)
 unlock("report", mine)
-say("  worker 1 let go; worker 2 %s", lock("report", "worker 2", 10) and "has it now" or "does not get it")
+local theirs = lock("report", "worker 2", 10)
+say("  worker 1 let go; worker 2 %s", theirs and "has it now" or "does not get it")
+unlock("report", theirs)
 
 -- A cached computation: whoever asks first computes, everyone else reads. -------------------------------------------------------
 say("\nA cached computation")
