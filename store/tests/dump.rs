@@ -34,7 +34,7 @@ async fn exported(handle: &Handle, prefix: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let done = dump::export(handle, prefix.as_bytes(), &mut bytes, |_| {}).await.unwrap();
     assert_eq!(done.bytes, bytes.len() as u64);
-    assert_eq!(done.entries as usize, records(&bytes).len());
+    assert_eq!(usize::try_from(done.entries).unwrap(), records(&bytes).len());
     bytes
 }
 
