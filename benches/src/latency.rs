@@ -49,7 +49,12 @@ impl Latencies {
 
     /// The time in nanoseconds that a share of the operations needed at most: `0.999` for p99.9.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "statistics")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "statistics"
+    )]
     pub fn quantile(&self, share: f64) -> u64 {
         let rank = (self.total as f64 * share).ceil().max(1.0) as u64;
         let mut seen = 0;

@@ -85,7 +85,8 @@ pub fn svg(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> Strin
     );
     for (number, curve) in curves.iter().enumerate() {
         let color = COLORS[number % COLORS.len()];
-        let path: Vec<String> = curve.points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
+        let path: Vec<String> =
+            curve.points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
         let legend = MARGIN + 16.0 * f64::from(u16::try_from(number).unwrap_or(u16::MAX));
         let _ = writeln!(
             out,

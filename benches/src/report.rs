@@ -93,6 +93,9 @@ mod tests {
         let mut report = Report::new(Some(&path)).unwrap();
         report.point("a \"row\"", "me\n", 1000.0, 2.5, "ns").unwrap();
         let line = std::fs::read_to_string(path).unwrap();
-        assert_eq!(line, "{\"row\":\"a \\\"row\\\"\",\"contender\":\"me\\u000a\",\"x\":1000,\"value\":2.5,\"unit\":\"ns\"}\n");
+        assert_eq!(
+            line,
+            "{\"row\":\"a \\\"row\\\"\",\"contender\":\"me\\u000a\",\"x\":1000,\"value\":2.5,\"unit\":\"ns\"}\n"
+        );
     }
 }

@@ -52,3 +52,7 @@ mod wheel;
 pub use config::{Builder, MemoryBackend, MemoryOptions, OnFull};
 pub use stats::Stats;
 pub use store::MemoryStore;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

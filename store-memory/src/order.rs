@@ -175,7 +175,12 @@ impl Order {
     }
 
     /// Slots in order, from the first key that is not less than `from` (or greater than it, if `exclusive`).
-    pub(crate) fn iter<'a>(&'a self, from: &[u8], exclusive: bool, entries: &'a Entries) -> impl Iterator<Item = u32> + 'a {
+    pub(crate) fn iter<'a>(
+        &'a self,
+        from: &[u8],
+        exclusive: bool,
+        entries: &'a Entries,
+    ) -> impl Iterator<Item = u32> + 'a {
         let mut leaves = self.leaves.range::<[u8], _>((Unbounded, Included(from)));
         let first = leaves.next_back().map(|(_, leaf)| {
             let (at, equal) = leaf.search(from, entries);

@@ -5,7 +5,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 
 use store_core::{
-    ClearStep, Deadline, Entry, Error, Item, List, ListPage, Result, Scan, ScanCursor, ScanPage, Time, Ttl, Version, Want,
+    ClearStep, Deadline, Entry, Error, Item, List, ListPage, Result, Scan, ScanCursor, ScanPage, Time, Ttl, Version,
+    Want,
 };
 
 use crate::record::{self, Record};
@@ -137,7 +138,8 @@ impl Inner {
         let (now, precise) = (self.clock.coarse(), self.clock.now());
         let shards = self.shards.len();
         let limit = list.limit.max(1);
-        let want = limit / shards + 3;
+        // What a shard has of the page on average, and one more; those that have more still are looked at again.
+        let want = limit / shards + 1;
         let stride = (BUDGET / shards).clamp(1, STRIDE);
         let mut merge = Merge { heads: BinaryHeap::with_capacity(shards), ..Merge::default() };
         for (number, shard) in self.shards.iter().enumerate() {

@@ -69,12 +69,7 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(
-        number: u64,
-        stride: u64,
-        cipher: VersionCipher,
-        limits: Option<&Arc<Limits>>,
-    ) -> Shard {
+    pub(crate) fn new(number: u64, stride: u64, cipher: VersionCipher, limits: Option<&Arc<Limits>>) -> Shard {
         Shard {
             entries: Entries::new(),
             order: Order::new(),
@@ -303,7 +298,11 @@ impl Shard {
     }
 
     /// Entries in the order of their keys.
-    pub(crate) fn iter<'a>(&'a self, from: &[u8], exclusive: bool) -> impl Iterator<Item = (&'a Record, Deadline)> + 'a {
+    pub(crate) fn iter<'a>(
+        &'a self,
+        from: &[u8],
+        exclusive: bool,
+    ) -> impl Iterator<Item = (&'a Record, Deadline)> + 'a {
         self.slots(from, exclusive).filter_map(|slot| {
             let cell = self.cell(self.entries.locate(slot)?);
             Some((cell.record.as_ref()?, cell.deadline))

@@ -22,8 +22,7 @@ pub struct Asked {
 static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut asked =
-        Asked { keys: 1_000_000, rounds: 5, operations: 2_000_000, only: None, rows: Vec::new() };
+    let mut asked = Asked { keys: 1_000_000, rounds: 5, operations: 2_000_000, only: None, rows: Vec::new() };
     let mut lines: Option<PathBuf> = None;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {

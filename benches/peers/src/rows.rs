@@ -54,7 +54,8 @@ struct Bench<'a> {
 impl<'a> Bench<'a> {
     fn contender<C: Cache + 'a>(&self, cache: C) -> Contender<'a> {
         let cache = filled(cache, self.keys, self.ttl);
-        let (keys, threads, writes, ttl, operations) = (self.keys, self.work, self.writes, self.ttl, self.asked.operations);
+        let (keys, threads, writes, ttl, operations) =
+            (self.keys, self.work, self.writes, self.ttl, self.asked.operations);
         Contender::timed(cache.name(), operations * threads.len(), move || {
             std::thread::scope(|scope| {
                 for share in threads {
@@ -67,7 +68,8 @@ impl<'a> Bench<'a> {
 
     fn contenders(&self) -> Vec<Contender<'a>> {
         let capacity = self.keys.all().len();
-        let wanted = |name: &str| self.asked.only.as_deref().is_none_or(|only| only.split(',').any(|part| name.contains(part)));
+        let wanted =
+            |name: &str| self.asked.only.as_deref().is_none_or(|only| only.split(',').any(|part| name.contains(part)));
         let mut all = vec![self.contender(Ours(MemoryStore::new()))];
         if wanted("dashmap") {
             all.push(self.contender(Dash::new()));
@@ -154,9 +156,12 @@ fn latency(asked: &Asked, keys: &Keys, report: &mut Report) -> io::Result<()> {
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
         parts.iter().for_each(|part| all.merge(part));
-        for (name, value) in
-            [("p50", all.quantile(0.5)), ("p99", all.quantile(0.99)), ("p99.9", all.quantile(0.999)), ("worst", all.worst())]
-        {
+        for (name, value) in [
+            ("p50", all.quantile(0.5)),
+            ("p99", all.quantile(0.99)),
+            ("p99.9", all.quantile(0.999)),
+            ("worst", all.worst()),
+        ] {
             #[expect(clippy::cast_precision_loss, reason = "statistics")]
             report.point(&format!("latency 95/5, 2 threads, {name}"), cache.name(), 0.0, value as f64, "ns")?;
         }
@@ -191,9 +196,11 @@ fn slope(asked: &Asked, report: &mut Report) -> io::Result<()> {
 /// A page of 100, anywhere.
 fn list(asked: &Asked, keys: &Keys, report: &mut Report) -> io::Result<()> {
     let store = filled(Ours(MemoryStore::new()), keys, Some(LONG)).0;
-    for (name, prefix, random_after) in
-        [("no prefix, anywhere", "", true), ("prefix of 1,000", "key:000000500", false), ("prefix of 100", "key:0000005000", false)]
-    {
+    for (name, prefix, random_after) in [
+        ("no prefix, anywhere", "", true),
+        ("prefix of 1,000", "key:000000500", false),
+        ("prefix of 100", "key:0000005000", false),
+    ] {
         for want in [Want::Keys, Want::Entries] {
             let mut latencies = Latencies::new();
             let mut random = fastrand::Rng::with_seed(2);
@@ -217,7 +224,8 @@ fn list(asked: &Asked, keys: &Keys, report: &mut Report) -> io::Result<()> {
 
 /// A million entries expire at one instant while a thread works on other keys.
 fn expire(asked: &Asked, report: &mut Report) -> io::Result<()> {
-    let ttl = Duration::from_secs(3);
+    // Long enough to fill every contender before.
+    let ttl = Duration::from_secs(3) + Duration::from_micros(12) * u32::try_from(asked.keys).unwrap_or(u32::MAX);
     let noise = spin(Duration::from_secs(2));
     #[expect(clippy::cast_precision_loss, reason = "statistics")]
     report.point("a bare loop, worst", "machine", 0.0, noise as f64 / 1000.0, "us")?;
@@ -228,7 +236,11 @@ fn expire(asked: &Asked, report: &mut Report) -> io::Result<()> {
         }
         let start = Instant::now();
         for number in 0..asked.keys {
-            cache.set(format!("session:{number:09}").as_bytes(), &VALUE, Some(ttl.saturating_sub(start.elapsed()).max(Duration::from_millis(1))));
+            cache.set(
+                format!("session:{number:09}").as_bytes(),
+                &VALUE,
+                Some(ttl.saturating_sub(start.elapsed()).max(Duration::from_millis(1))),
+            );
         }
         println!("  filled in {:?}", start.elapsed());
         let work = Workload::uniform(10_000, 1 << 16, 5);
@@ -252,9 +264,17 @@ fn expire(asked: &Asked, report: &mut Report) -> io::Result<()> {
             }
         }
         for (name, latencies) in [("before", &calm), ("while they expire", &storm)] {
-            for (part, value) in [("p50", latencies.quantile(0.5)), ("p99.9", latencies.quantile(0.999)), ("worst", latencies.worst())] {
+            for (part, value) in
+                [("p50", latencies.quantile(0.5)), ("p99.9", latencies.quantile(0.999)), ("worst", latencies.worst())]
+            {
                 #[expect(clippy::cast_precision_loss, reason = "statistics")]
-                report.point(&format!("expiry of {}, {name}, {part}", asked.keys), cache.name(), 0.0, value as f64 / 1000.0, "us")?;
+                report.point(
+                    &format!("expiry of {}, {name}, {part}", asked.keys),
+                    cache.name(),
+                    0.0,
+                    value as f64 / 1000.0,
+                    "us",
+                )?;
             }
         }
         Ok(cache)

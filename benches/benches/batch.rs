@@ -1,0 +1,33 @@
+//! Batches of 100, beside the same by single operations.
+
+mod common;
+
+use std::hint::black_box;
+
+use common::{COUNT, VALUE, around, filled, get, lifetime, set};
+use criterion::{Criterion, criterion_group, criterion_main};
+use store_benches::Keys;
+use store_core::{BatchWrite, Context, Key, TryStore};
+
+fn batch(criterion: &mut Criterion) {
+    let keys = Keys::new(COUNT);
+    let store = filled(&keys, lifetime());
+    let mut next = around(&keys);
+    let names: Vec<&[u8]> = (0..100).map(|_| next()).collect();
+    let batch: Vec<Key<'_>> = names.iter().filter_map(|name| Key::new(name).ok()).collect();
+    let lifetime = lifetime();
+    let writes: Vec<_> = batch.iter().map(|&key| BatchWrite { key, value: &VALUE, lifetime }).collect();
+    let mut group = criterion.benchmark_group("batch of 100");
+    group.bench_function("get, one by one", |b| {
+        b.iter(|| black_box(names.iter().map(|name| get(&store, name)).collect::<Vec<_>>()));
+    });
+    group.bench_function("get_many", |b| b.iter(|| black_box(store.try_get_many(&Context::none(), &batch))));
+    group.bench_function("set, one by one", |b| {
+        b.iter(|| names.iter().for_each(|name| set(&store, name, &VALUE, lifetime)));
+    });
+    group.bench_function("set_many", |b| b.iter(|| black_box(store.try_set_many(&Context::none(), &writes))));
+    group.finish();
+}
+
+criterion_group!(benches, batch);
+criterion_main!(benches);

@@ -1,0 +1,54 @@
+//! Single-key operations of the store in memory, beside a plain map under one lock.
+
+mod common;
+
+use std::hint::black_box;
+
+use common::{COUNT, VALUE, around, filled, get, lifetime, raw, set};
+use criterion::{Criterion, criterion_group, criterion_main};
+use store_benches::Keys;
+use store_core::{Context, Increment, Key, Lifetime, TryStore};
+
+fn ops(criterion: &mut Criterion) {
+    let keys = Keys::new(COUNT);
+    let cx = Context::none();
+    let map = raw(&keys);
+    let forever = filled(&keys, Lifetime::NEVER);
+    let expiring = filled(&keys, lifetime());
+
+    let mut group = criterion.benchmark_group("get");
+    let mut next = around(&keys);
+    group.bench_function("raw map", |b| b.iter(|| black_box(map.read().get(next()).cloned())));
+    group.bench_function("memory", |b| b.iter(|| black_box(get(&forever, next()))));
+    group.bench_function("memory, with ttl", |b| b.iter(|| black_box(get(&expiring, next()))));
+    group.bench_function("memory, absent", |b| b.iter(|| black_box(get(&forever, b"absent"))));
+    group.finish();
+
+    let mut group = criterion.benchmark_group("set");
+    group.bench_function("raw map", |b| {
+        b.iter(|| map.write().insert(next().into(), VALUE[..].into()));
+    });
+    group.bench_function("memory", |b| b.iter(|| set(&forever, next(), &VALUE, Lifetime::NEVER)));
+    group.bench_function("memory, with ttl", |b| b.iter(|| set(&expiring, next(), &VALUE, lifetime())));
+    group.bench_function("memory, 1 KiB", |b| b.iter(|| set(&forever, next(), &[b'x'; 1024], Lifetime::NEVER)));
+    group.finish();
+
+    let mut group = criterion.benchmark_group("others");
+    let mut key = || Key::new(next()).ok();
+    group.bench_function("has", |b| b.iter(|| key().and_then(|key| expiring.try_has(&cx, key))));
+    group.bench_function("entry", |b| b.iter(|| key().and_then(|key| expiring.try_entry(&cx, key))));
+    group.bench_function("increment", |b| {
+        let by = Increment { delta: 1, initial: 0, lifetime: Lifetime::NEVER };
+        b.iter(|| Key::new("counter").ok().and_then(|key| forever.try_increment(&cx, key, by)));
+    });
+    group.bench_function("new key and delete", |b| {
+        b.iter(|| {
+            set(&forever, b"key:000000050000x", &VALUE, lifetime());
+            Key::new("key:000000050000x").ok().and_then(|key| forever.try_delete(&cx, key, None))
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, ops);
+criterion_main!(benches);

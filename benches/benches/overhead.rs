@@ -1,0 +1,85 @@
+//! What each way to a store costs, in time and in allocations: directly, through `dyn`, through futures, through a handle.
+//!
+//! Prints a table instead of using criterion: the ways are interleaved in rounds, and what counts is the difference to the
+//! direct call. The allocator counts.
+
+mod common;
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use common::{VALUE, set};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use store_benches::{Contender, compare};
+use store_core::codec::Raw;
+use store_core::{Context, Expiry, Handle, Key, Lifetime, Payload, Put, Store, TryStore, block_on};
+use store_memory::MemoryStore;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
+
+/// A way: a name and one operation.
+type Way<'a> = (&'static str, Box<dyn Fn(usize) + 'a>);
+
+/// The same operation many times, so that the call through the box counts for nothing.
+fn way<'a>(name: &'static str, operation: impl Fn() + 'a) -> Way<'a> {
+    (name, Box::new(move |times| (0..times).for_each(|_| operation())))
+}
+
+fn table(title: &str, ways: &[Way<'_>]) {
+    const TIMES: usize = 20_000;
+    let quick = std::env::args().any(|word| word == "--quick");
+    let contenders = ways.iter().map(|(name, run)| Contender::timed(*name, TIMES, || run(TIMES))).collect();
+    let outcomes = compare(contenders, if quick { 11 } else { 101 });
+    println!("\n{title}");
+    for (outcome, (name, run)) in outcomes.iter().zip(ways) {
+        let region = Region::new(ALLOCATOR);
+        run(1000);
+        let change = region.change();
+        #[expect(clippy::cast_precision_loss, reason = "statistics")]
+        let allocations = (change.allocations + change.reallocations) as f64 / 1000.0;
+        let above: Vec<f64> =
+            outcome.rounds.iter().zip(&outcomes[0].rounds).map(|(own, direct)| own - direct).collect();
+        let (own, above) = (outcome.median(), store_benches::median(&above));
+        println!("  {name:<34} {own:>7.1} ns  {above:>+7.1} ns  {allocations:>5.1} allocations");
+    }
+}
+
+fn main() {
+    let store = MemoryStore::new();
+    set(&store, b"key", &VALUE, Lifetime::NEVER);
+    let (cx, Ok(key)) = (Context::none(), Key::new("key")) else { return };
+    let shared: Arc<dyn Store> = Arc::new(store.clone());
+    let twice: Arc<dyn Store> = Arc::new(Arc::clone(&shared));
+    let handle = Handle::new(Arc::clone(&shared));
+
+    table(
+        "get of a 100-byte value",
+        &[
+            way("direct", || drop(black_box(store.try_get(&cx, key)))),
+            way("dyn, synchronous path", || {
+                black_box(shared.immediate().and_then(|immediate| immediate.try_get(&cx, key)));
+            }),
+            way("dyn, future", || drop(black_box(block_on(shared.get(&cx, key))))),
+            way("dyn in dyn, future", || drop(black_box(block_on(twice.get(&cx, key))))),
+            way("handle, synchronous path", || drop(black_box(handle.try_get::<Payload>("key")))),
+            way("handle, future", || drop(black_box(block_on(handle.get::<Payload>("key"))))),
+        ],
+    );
+    let put = Put::always(Lifetime::NEVER);
+    // A string of 98 bytes, as MessagePack has it.
+    let mut text = [b'v'; 100];
+    text[..2].copy_from_slice(&[0xd9, 98]);
+    table(
+        "set of a 100-byte value",
+        &[
+            way("direct", || drop(black_box(store.try_put(&cx, key, &text, put)))),
+            way("dyn, synchronous path", || {
+                black_box(shared.immediate().and_then(|immediate| immediate.try_put(&cx, key, &text, put)));
+            }),
+            way("dyn, future", || drop(black_box(block_on(shared.put(&cx, key, &text, put))))),
+            way("handle, synchronous path", || drop(black_box(handle.try_set("key", &Raw(&text), Expiry::Never)))),
+            way("handle, future", || drop(black_box(block_on(handle.set("key", &Raw(&text), Expiry::Never))))),
+        ],
+    );
+}

@@ -1,0 +1,56 @@
+//! What expiry costs: setting and moving deadlines, sets while many entries are expired, and freeing them.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{COUNT, VALUE, around, filled, lifetime, set};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use store_benches::Keys;
+use store_core::{Clock, Context, Key, Lifetime, ManualClock, Store, TryStore, block_on};
+use store_memory::MemoryStore;
+
+/// A store with so many entries, all expired, none freed.
+fn expired(count: usize) -> MemoryStore {
+    let clock = ManualClock::new();
+    let shared: std::sync::Arc<dyn Clock> = std::sync::Arc::new(clock.clone());
+    let store = MemoryStore::builder().clock(shared).background(false).build();
+    for key in Keys::new(count).all() {
+        set(&store, key, &VALUE, lifetime());
+    }
+    clock.advance(2 * common::HOUR);
+    store
+}
+
+fn ttl(criterion: &mut Criterion) {
+    let keys = Keys::new(COUNT);
+    let store = filled(&keys, lifetime());
+    let mut next = around(&keys);
+    let mut group = criterion.benchmark_group("ttl");
+    group.bench_function("touch to a later deadline", |b| {
+        b.iter(|| Key::new(next()).ok().and_then(|key| store.try_touch(&Context::none(), key, lifetime(), None)));
+    });
+    let mut turn = false;
+    group.bench_function("touch to an earlier or later deadline", |b| {
+        b.iter(|| {
+            turn = !turn;
+            let lifetime = if turn { Lifetime::after(Duration::from_secs(60)).ok() } else { Some(lifetime()) };
+            let key = Key::new(next()).ok();
+            key.zip(lifetime).and_then(|(key, life)| store.try_touch(&Context::none(), key, life, None))
+        });
+    });
+    for count in [1_000, 10_000, 100_000] {
+        let store = expired(count);
+        group.bench_function(format!("set while {count} others are expired"), |b| {
+            b.iter(|| set(&store, b"other", &VALUE, lifetime()));
+        });
+    }
+    group.bench_function("free 1,000 expired entries", |b| {
+        let free = |store: MemoryStore| block_on(store.purge_expired(1000));
+        b.iter_batched(|| expired(1000), free, BatchSize::LargeInput);
+    });
+    group.finish();
+}
+
+criterion_group!(benches, ttl);
+criterion_main!(benches);
