@@ -40,4 +40,14 @@ end
 
 errors = errors or parts.errors
 
-return store
+return setmetatable({}, {
+  __index = store,
+  __newindex = function()
+    error("store is read-only", 2)
+  end,
+  __pairs = function()
+    return next, store, nil
+  end,
+  __metatable = false,
+  __name = "store",
+})

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The interpreter that this build is for. Debian: `apt-get install lua5.4 luajit`.
 const INTERPRETER: &str = if cfg!(feature = "luajit") {
@@ -19,20 +20,35 @@ const INTERPRETER: &str = if cfg!(feature = "luajit") {
     "lua5.4"
 };
 
-/// A folder with the library as `store.so`.
-fn library() -> PathBuf {
-    // The test runs from target/PROFILE/deps.
-    let built = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_path_buf();
-    let library = ["libstore.so", "libstore.dylib"].map(|name| built.join(name)).into_iter().find(|path| path.exists());
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{INTERPRETER}-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let target = folder.join("store.so");
-    if !target.exists() {
-        let copy = folder.join(format!("copy-{:?}", std::thread::current().id()));
-        std::fs::copy(library.expect("the library is built with the tests"), &copy).unwrap();
-        std::fs::rename(copy, &target).unwrap();
-    }
-    folder
+/// The feature that this build has.
+const FEATURE: &str = if cfg!(feature = "luajit") {
+    "luajit"
+} else if cfg!(feature = "lua51") {
+    "lua51"
+} else if cfg!(feature = "lua52") {
+    "lua52"
+} else if cfg!(feature = "lua53") {
+    "lua53"
+} else if cfg!(feature = "lua55") {
+    "lua55"
+} else {
+    "lua54"
+};
+
+/// A folder with the library as `store.so`. Cargo does not build a shared library for tests by itself.
+fn library() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        // Tests run from target/debug/deps.
+        let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_path_buf();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--lib", "--features", FEATURE]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(cargo.env("CARGO_TARGET_DIR", &target).status().unwrap().success());
+        let folder = folder("library");
+        let built = if cfg!(target_os = "macos") { "libstore.dylib" } else { "libstore.so" };
+        std::fs::copy(target.join("debug").join(built), folder.join("store.so")).unwrap();
+        folder
+    })
 }
 
 /// Runs a script; gives what it printed, or panics with what it said.
@@ -129,7 +145,7 @@ fn what_is_durable_is_there_in_the_next_process() {
     std::fs::write(
         &script,
         "local cache = assert(require('store').get('app:cache'))
-         print(assert(cache:increment('runs')))",
+         print((assert(cache:increment('runs'))))",
     )
     .unwrap();
     for runs in 1..=3 {

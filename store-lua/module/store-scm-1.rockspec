@@ -1,0 +1,28 @@
+rockspec_format = "3.0"
+package = "store"
+version = "scm-1"
+source = {
+   url = "git+file://.",
+}
+description = {
+   summary = "Key-value storage with TTL: in memory, on disk or on Redis, chosen by configuration",
+   detailed = [[
+      Tables stored exactly, time to live, versions, structured errors and access rules for each key; the same script on every backend.
+   ]],
+   license = "MIT OR Apache-2.0",
+}
+dependencies = {
+   "lua >= 5.1",
+   "luarocks-build-rust-mlua >= 0.2.6",
+}
+build = {
+   type = "rust-mlua",
+   modules = {
+      ["store"] = "store",
+   },
+   cargo_extra_args = { "--locked" },
+   include = {
+      ["store.d.lua"] = "../types/store.d.lua",
+      ["errors.d.lua"] = "../types/errors.d.lua",
+   },
+}
