@@ -322,3 +322,31 @@ fn completions_are_printed_for_shells() {
     }
     place.run(&["completions", "none"]).badly(2, &[]);
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_command_ends_at_once_and_closes_its_stores() {
+    use std::io::Read;
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        // It accepts, and never says a word.
+        let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let place = Place::with(&format!(
+            "[stores.far]\nbackend = 'redis'\n\
+             options = {{ url = 'redis://127.0.0.1:{port}', timeout = '60s', connect_timeout = '60s' }}\n"
+        ));
+        let mut child = place.store(&["get", "far", "k"]).stderr(Stdio::piped()).spawn().unwrap();
+        let connection = silent.accept().unwrap();
+        let start = Instant::now();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said, "store: interrupted\n");
+        drop(connection);
+    }
+}
