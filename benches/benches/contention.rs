@@ -26,7 +26,6 @@ fn contention(criterion: &mut Criterion) {
     let store = filled(&keys, lifetime());
     let map = raw(&keys);
     let work: Vec<Workload> = (0..4).map(|seed| Workload::zipf(COUNT, 0.99, 1 << 16, seed)).collect();
-    #[expect(clippy::cast_possible_truncation, reason = "below 65,536")]
     let key = |thread: usize, turn: u64| keys.get(work[thread].numbers()[(turn % (1 << 16)) as usize]);
     let mut group = criterion.benchmark_group("contention");
     for threads in [1, 2, 4] {

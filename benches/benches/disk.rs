@@ -26,7 +26,6 @@ fn value() -> [u8; 100] {
     value
 }
 
-
 fn name(number: u64) -> [u8; 16] {
     // Spread over the key space, as users' keys are.
     let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -245,7 +244,9 @@ fn synced(folder: &Path, keys: u64, raw: &sled::Db) {
                     std::thread::scope(|scope| {
                         for _ in 0..64 {
                             scope.spawn(|| {
-                                while let Some(n) = numbers.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                                while let Some(n) = numbers
+                                    .get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX))
+                                {
                                     raw.insert(name(*n), &value()[..]).unwrap();
                                     raw.flush().unwrap();
                                 }
@@ -266,10 +267,14 @@ fn synced(folder: &Path, keys: u64, raw: &sled::Db) {
                                 let (ours, numbers, next) =
                                     (Arc::clone(&ours), Arc::clone(&numbers), Arc::clone(&next));
                                 tokio::spawn(async move {
-                                    while let Some(n) = numbers.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                                    while let Some(n) = numbers.get(
+                                        usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX),
+                                    ) {
                                         let key = name(*n);
                                         let put = Put::always(Lifetime::NEVER);
-                                        ours.put(&Context::none(), Key::new(&key).unwrap(), &value(), put).await.unwrap();
+                                        ours.put(&Context::none(), Key::new(&key).unwrap(), &value(), put)
+                                            .await
+                                            .unwrap();
                                     }
                                 })
                             })
