@@ -1,7 +1,10 @@
 //! Batches: one round trip for each connection, in pieces of bounded size.
 
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
 use redis::{Cmd, Pipeline, Value};
-use store_core::{BatchWrite, Error, Key, Outcome, Payload, Result};
+use store_core::{BatchWrite, Error, Key, Outcome, Payload, Put, Result};
 
 use crate::RedisStore;
 use crate::envelope::{self, HEADER, Stored};
@@ -46,7 +49,22 @@ impl RedisStore {
         full
     }
 
+    /// Sends one command for each key, all at once, in order; a cluster's way, where each may be redirected.
+    async fn scatter(&self, commands: impl Iterator<Item = (Key<'_>, Cmd)>) -> Vec<Result<Value, Error>> {
+        let calls = commands.map(|(key, command)| async move {
+            let lane = self.pool.lane(key);
+            lane.once(&command).await.map_err(|failure| lane.of_write(failure))
+        });
+        join_all(calls).await
+    }
+
     pub(crate) async fn read_batch(&self, keys: &[Key<'_>]) -> Result<Vec<Option<Payload>>> {
+        if self.pool.cluster().is_some() {
+            let commands = keys.iter().map(|&key| (key, RedisStore::command("GET", self.keys.of(key))));
+            let answers = self.scatter(commands).await;
+            let value = |answer: Result<Value>| Ok(opened(answer?)?.map(|(payload, _)| payload));
+            return answers.into_iter().map(value).collect();
+        }
         // Not MGET, which answers "absent" for what is not a string.
         let commands = keys.iter().map(|&key| {
             let full = self.keys.of(key);
@@ -66,6 +84,16 @@ impl RedisStore {
     }
 
     pub(crate) async fn delete_batch(&self, keys: &[Key<'_>]) -> Result<Vec<bool>> {
+        if self.pool.cluster().is_some() {
+            let commands = keys.iter().map(|&key| (key, RedisStore::command("DEL", self.keys.of(key))));
+            let mut report = Report::default();
+            let mut deleted = Vec::with_capacity(keys.len());
+            for (item, answer) in self.scatter(commands).await.into_iter().enumerate() {
+                deleted.push(matches!(answer, Ok(Value::Int(1..))));
+                report.note(item, answer.map(drop));
+            }
+            return report.into_result().map(|()| deleted);
+        }
         let commands = keys.iter().map(|&key| {
             let full = self.keys.of(key);
             (self.pool.number(key), full.len(), RedisStore::command("DEL", full))
@@ -91,6 +119,14 @@ impl RedisStore {
     }
 
     pub(crate) async fn write_batch(&self, items: &[BatchWrite<'_>]) -> Result<()> {
+        if self.pool.cluster().is_some() {
+            let puts = items.iter().map(|item| self.put_plain(item.key, item.value, Put::always(item.lifetime)));
+            let mut report = Report::default();
+            for (item, answer) in join_all(puts).await.into_iter().enumerate() {
+                report.note(item, answer.map(drop));
+            }
+            return report.into_result();
+        }
         let versions: Vec<u64> = items.iter().map(|_| self.new_version()).collect();
         let commands = items.iter().zip(&versions).map(|(item, &version)| {
             let (full, stored) = (self.keys.of(item.key), Stored::new(version, item.value));
@@ -147,6 +183,24 @@ impl RedisStore {
     }
 }
 
+/// Runs futures together, polled in order, and gives their results in order.
+pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.map(|future| (Some(Box::pin(future)), None)).collect();
+    poll_fn(|cx| {
+        let mut waiting = false;
+        for (future, output) in &mut running {
+            let Some(polled) = future else { continue };
+            match polled.as_mut().poll(cx) {
+                Poll::Ready(done) => (*future, *output) = (None, Some(done)),
+                Poll::Pending => waiting = true,
+            }
+        }
+        if waiting { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, output)| output).collect()
+}
+
 /// Sends commands that only read; again if the connection is lost.
 async fn read_piece(lane: Lane<'_>, piece: &Piece) -> Result<Vec<Value>> {
     loop {
@@ -176,6 +230,14 @@ impl Report {
     fn unknown(&mut self, item: usize, error: Error) {
         self.unknown.push(item);
         self.error.get_or_insert(error);
+    }
+
+    fn note(&mut self, item: usize, answer: Result<()>) {
+        match answer {
+            Ok(()) => {}
+            Err(error) if error.outcome() == Outcome::NotApplied => self.refused(item, error),
+            Err(error) => self.unknown(item, error),
+        }
     }
 
     /// A whole piece failed.

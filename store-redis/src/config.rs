@@ -14,7 +14,7 @@ use crate::deadlines::Deadlines;
 use crate::encryption::Encryption;
 use crate::executor::OwnRuntime;
 use crate::server::{Sentinels, Server};
-use crate::target::Target;
+use crate::target::{Place, Target};
 
 /// The most connections of one store.
 const MAX_CONNECTIONS: usize = 64;
@@ -31,7 +31,7 @@ const MAX_CONNECTIONS: usize = 64;
 #[non_exhaustive]
 pub struct RedisOptions {
     /// One server: `redis://[user][:password@]host[:port][/database]`; `rediss://` for TLS; `valkey://`, `valkeys://` are the same;
-    /// `redis+unix:///path/to/socket[?db=N]`. Either this or `sentinel` is needed.
+    /// `redis+unix:///path/to/socket[?db=N]`. One of this, `sentinel` and `cluster` is needed.
     #[serde(default)]
     pub url: Option<Secret>,
     /// The primary that Sentinels name.
@@ -40,6 +40,9 @@ pub struct RedisOptions {
     /// What the Redis keys begin with, before a slash and the store's id. Default: `store`.
     #[serde(default = "default_prefix")]
     pub prefix: String,
+    /// Some nodes of a Redis Cluster, as URLs like the one of `url` (database 0).
+    #[serde(default)]
+    pub cluster: Option<Vec<Secret>>,
     /// The user name; overrides the one in the URL.
     #[serde(default)]
     pub username: Option<String>,
@@ -117,10 +120,18 @@ impl RedisOptions {
         RedisOptions { sentinel: Some(Sentinel { master: master.into(), nodes }), ..RedisOptions::defaults() }
     }
 
+    /// The defaults, with a Redis Cluster that these nodes belong to.
+    #[must_use]
+    pub fn cluster<N: Into<String>>(nodes: impl IntoIterator<Item = N>) -> RedisOptions {
+        let nodes = nodes.into_iter().map(Secret::new).collect();
+        RedisOptions { cluster: Some(nodes), ..RedisOptions::defaults() }
+    }
+
     fn defaults() -> RedisOptions {
         RedisOptions {
             url: None,
             sentinel: None,
+            cluster: None,
             prefix: default_prefix(),
             username: None,
             password: None,
@@ -148,11 +159,26 @@ impl RedisOptions {
     pub(crate) fn server(&self) -> Result<Server> {
         let wrong =
             |key: &'static str, why: String| Err(Error::invalid(format!("{key} {why}")).with_detail("key", key));
-        let server = match (&self.url, &self.sentinel) {
-            (Some(url), None) => Server::Fixed(self.with_credentials(Target::parse(url.expose())?)),
-            (None, Some(sentinel)) => Server::Sentinel(self.sentinels(sentinel)?),
-            (None, None) => return wrong("url", "is missing".to_owned()),
-            (Some(_), Some(_)) => return wrong("sentinel", "and url exclude each other".to_owned()),
+        let server = match (&self.url, &self.sentinel, &self.cluster) {
+            (Some(url), None, None) => Server::Fixed(self.with_credentials(Target::parse(url.expose())?)),
+            (None, Some(sentinel), None) => Server::Sentinel(self.sentinels(sentinel)?),
+            (None, None, Some(nodes)) => {
+                let seeds =
+                    nodes.iter().map(|node| Target::parse(node.expose()).map(|node| self.with_credentials(node)));
+                let seeds = seeds.collect::<Result<Vec<_>>>().map_err(|error| {
+                    let why = error.message().strip_prefix("url ").unwrap_or_default().to_owned();
+                    Error::invalid(format!("cluster has a node that {why}")).with_detail("key", "cluster")
+                })?;
+                if seeds.is_empty() {
+                    return wrong("cluster", "needs at least one node".to_owned());
+                }
+                if seeds.iter().any(|seed| seed.database != 0 || matches!(seed.place, Place::Unix(_))) {
+                    return wrong("cluster", "has database 0 alone, and nodes on TCP".to_owned());
+                }
+                Server::Cluster(seeds)
+            }
+            (None, None, None) => return wrong("url", "is missing".to_owned()),
+            _ => return wrong("url", "and sentinel and cluster exclude each other".to_owned()),
         };
         if self.database.is_some_and(|database| database < 0) {
             return wrong("database", "must not be negative".to_owned());

@@ -18,11 +18,15 @@ pub(crate) struct Refusal {
     pub(crate) relink: bool,
     /// The script is unknown to the server: send it in full.
     pub(crate) no_script: bool,
+    /// Another node of the cluster may execute it, or this one later.
+    pub(crate) elsewhere: bool,
+    /// Who: whether just this once (`ASK`), and `host:port`.
+    pub(crate) redirect: Option<(bool, String)>,
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
-        Refusal { error, relink: false, no_script: false }
+        Refusal { error, relink: false, no_script: false, elsewhere: false, redirect: None }
     }
 }
 
@@ -36,14 +40,23 @@ pub(crate) fn server(code: &str, text: &str) -> Refusal {
         "LOADING" => unavailable("Redis is loading its data").with_reason("loading"),
         "MASTERDOWN" => {
             let error = unavailable("this Redis replica has lost its primary").with_reason("failover");
-            return Refusal { relink: true, ..error.into() };
+            return Refusal { relink: true, elsewhere: true, ..error.into() };
         }
         "READONLY" => {
             let error = unavailable("this Redis server is a replica and takes no writes").with_reason("failover");
-            return Refusal { relink: true, ..error.into() };
+            return Refusal { relink: true, elsewhere: true, ..error.into() };
         }
-        "CLUSTERDOWN" => unavailable("the Redis cluster is down").with_reason("cluster"),
-        "TRYAGAIN" | "MOVED" | "ASK" => unavailable("the Redis cluster is moving the key").with_reason("cluster"),
+        "CLUSTERDOWN" => {
+            let error = unavailable("the Redis cluster is down").with_reason("cluster");
+            return Refusal { elsewhere: true, ..error.into() };
+        }
+        "TRYAGAIN" | "MOVED" | "ASK" => {
+            let error = unavailable("the Redis cluster is moving the key").with_reason("cluster");
+            // "3999 127.0.0.1:6381", and more if it was said inside of a script.
+            let place = text.split_ascii_whitespace().nth(1).filter(|_| code != "TRYAGAIN");
+            let redirect = place.map(|place| (code == "ASK", place.to_owned()));
+            return Refusal { elsewhere: true, redirect, ..error.into() };
+        }
         "BUSY" | "UNKILLABLE" => unavailable("Redis is busy running a script").with_reason("overloaded"),
         "OOM" => Error::capacity("Redis has reached its maxmemory"),
         "MISCONF" => unavailable("Redis takes no writes, because it cannot save to disk").with_reason("misconf"),

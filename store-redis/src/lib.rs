@@ -19,12 +19,14 @@
 //! # How it is built
 //! - `config`, `target`: options and URLs.
 //! - `keys`, `envelope`, `scripts`: what lies in Redis, and what works on it there.
+//! - `cluster`: who holds which slot, and redirections.
 //! - `server`, `connect`, `reply`, `encryption`, `link`, `supervisor`, `executor`: one connection that comes back, on whatever runtime there is.
 //! - `deadlines`, `pool`: one deadline around everything that a call waits for; what may be sent again, and what not.
 //! - `store`, `counter`, `batch`, `listing`: the operations.
 //! - `error`: what the server and the network say, in the contract's words.
 
 mod batch;
+mod cluster;
 mod config;
 mod connect;
 mod counter;

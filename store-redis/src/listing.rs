@@ -8,9 +8,12 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use redis::Value;
-use store_core::{ClearStep, Error, Item, Kind, List, ListPage, Outcome, Result, Scan, ScanCursor, ScanPage, Want};
+use store_core::{
+    ClearStep, Error, Item, Key, Kind, List, ListPage, Outcome, Result, Scan, ScanCursor, ScanPage, Want,
+};
 
 use crate::RedisStore;
+use crate::batch::join_all;
 use crate::error::bad_reply;
 use crate::link::Failure;
 use crate::store::entry_of;
@@ -25,9 +28,11 @@ const STEPS: usize = 64;
 const CLEAR: usize = 4000;
 
 /// Where a scan stands: the cursor of Redis, good for one connection. Another connection may be to a server that was
-/// restarted and has its keys in another order.
+/// restarted and has its keys in another order. In a cluster also: which of the primaries, of which state of the map.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Position {
+    map: u64,
+    node: u64,
     generation: u64,
     cursor: u64,
 }
@@ -35,20 +40,37 @@ struct Position {
 impl Position {
     fn read(cursor: &ScanCursor) -> Result<Position> {
         let bad = || Error::invalid("this is no cursor of a Redis store");
-        let (generation, cursor) = cursor.0.split_first_chunk::<8>().ok_or_else(bad)?;
-        let cursor = cursor.first_chunk::<8>().filter(|_| cursor.len() == 8).ok_or_else(bad)?;
-        Ok(Position { generation: u64::from_be_bytes(*generation), cursor: u64::from_be_bytes(*cursor) })
+        let (numbers, []) = cursor.0.as_chunks::<8>() else { return Err(bad()) };
+        let [map, node, generation, cursor] = numbers else { return Err(bad()) };
+        let number = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
+        Ok(Position { map: number(map), node: number(node), generation: number(generation), cursor: number(cursor) })
     }
 
     fn write(self) -> ScanCursor {
-        ScanCursor([self.generation.to_be_bytes(), self.cursor.to_be_bytes()].concat().into())
+        ScanCursor([self.map, self.node, self.generation, self.cursor].map(u64::to_be_bytes).concat().into())
     }
 }
 
 impl RedisStore {
     /// One SCAN. Begins anew when the connection is not the one that the position was of.
     async fn scan_once(&self, pattern: &[u8], from: Option<Position>, count: usize) -> Result<Found> {
-        let lane = self.pool.numbered_lane(0);
+        let map = match self.pool.cluster() {
+            Some(cluster) => Some(cluster.map(self.pool.deadline()).await?),
+            None => None,
+        };
+        // Where slots have moved between nodes since, keys may have moved past the scan: it begins anew.
+        let current = map.as_ref().map_or(0, |map| map.generation);
+        let from = from.filter(|from| from.map == current);
+        let node = from.map_or(0, |from| from.node);
+        let number = usize::try_from(node).unwrap_or(usize::MAX);
+        let lane = match &map {
+            Some(map) => match map.primaries.get(number) {
+                Some(node) => self.pool.lane_over(&node.connection),
+                None => return Err(bad_reply()),
+            },
+            None => self.pool.numbered_lane(0),
+        };
+        let nodes = map.as_ref().map_or(1, |map| map.primaries.len());
         loop {
             let (generation, answer) = lane
                 .on_link(|generation| {
@@ -77,7 +99,11 @@ impl RedisStore {
                     _ => Err(bad_reply()),
                 })
                 .collect::<Result<Vec<_>>>()?;
-            let next = (cursor != 0).then_some(Position { generation, cursor });
+            let next = match cursor {
+                0 if number + 1 < nodes => Some(Position { map: current, node: node + 1, generation: 0, cursor: 0 }),
+                0 => None,
+                cursor => Some(Position { map: current, node, generation, cursor }),
+            };
             return Ok(Found { keys, next });
         }
     }
@@ -94,6 +120,17 @@ impl RedisStore {
                 continue;
             }
             self.check_time(started)?;
+            if self.pool.cluster().is_some() {
+                let shorts = keys.iter().map(|key| self.keys.strip(key).ok_or_else(bad_reply));
+                let shorts = shorts.collect::<Result<Vec<_>>>()?;
+                let entries = join_all(shorts.iter().map(|short| async { self.one(Key::new(short)?).await })).await;
+                for (short, entry) in shorts.into_iter().zip(entries) {
+                    if let Some(entry) = entry? {
+                        items.push(Item { key: short.into(), entry: Some(entry) });
+                    }
+                }
+                continue;
+            }
             let mut commands = redis::pipe();
             commands.atomic();
             for key in keys {
@@ -179,7 +216,11 @@ impl RedisStore {
             let found = self.scan_once(&pattern, position, COUNT).await?;
             position = found.next;
             let keys: Vec<Vec<u8>> = found.keys.into_iter().filter(|key| self.keys.strip(key).is_some()).collect();
-            if !keys.is_empty() {
+            if self.pool.cluster().is_some() {
+                for short in keys.iter().filter_map(|key| self.keys.strip(key)) {
+                    deleted += u64::from(self.delete_one(Key::new(short)?).await?);
+                }
+            } else if !keys.is_empty() {
                 let lane = self.pool.numbered_lane(0);
                 match lane.once(redis::cmd("UNLINK").arg(&keys)).await {
                     Ok(Value::Int(count)) => deleted += u64::try_from(count).unwrap_or(0),

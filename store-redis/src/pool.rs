@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::{Cmd, Pipeline, Value};
 use store_core::{Error, Key, Outcome, Result};
 
+use crate::cluster::{Cluster, Request};
 use crate::deadlines::{Deadlines, Moment};
 use crate::error;
 use crate::keys::FullKey;
@@ -18,6 +19,7 @@ use crate::supervisor::Supervised;
 #[derive(Debug)]
 pub(crate) struct Pool {
     connections: Vec<Supervised>,
+    cluster: Option<Cluster>,
     deadlines: Arc<Deadlines>,
     timeout: Duration,
 }
@@ -25,19 +27,45 @@ pub(crate) struct Pool {
 /// A key's connection, and the deadline of a call.
 #[derive(Clone, Copy)]
 pub(crate) struct Lane<'a> {
-    pub(crate) connection: &'a Supervised,
+    route: Route<'a>,
     pool: &'a Pool,
     until: Moment,
 }
 
+/// Where requests go.
+#[derive(Clone, Copy)]
+enum Route<'a> {
+    Connection(&'a Supervised),
+    Slot(&'a Cluster, usize),
+}
+
 impl Pool {
     pub(crate) fn new(connections: Vec<Supervised>, deadlines: Arc<Deadlines>, timeout: Duration) -> Pool {
-        Pool { connections, deadlines, timeout }
+        Pool { connections, cluster: None, deadlines, timeout }
+    }
+
+    pub(crate) fn clustered(cluster: Cluster, deadlines: Arc<Deadlines>, timeout: Duration) -> Pool {
+        Pool { connections: Vec::new(), cluster: Some(cluster), deadlines, timeout }
+    }
+
+    pub(crate) fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
+    }
+
+    /// The deadline of a call that starts now.
+    pub(crate) fn deadline(&self) -> Moment {
+        self.deadlines.after(self.timeout)
     }
 
     /// Where a key's requests go, so that they stay in order; the deadline starts now.
     pub(crate) fn lane(&self, key: Key<'_>) -> Lane<'_> {
-        self.numbered_lane(self.number(key))
+        match &self.cluster {
+            Some(cluster) => {
+                let route = Route::Slot(cluster, cluster.slot(key.as_bytes()));
+                Lane { route, pool: self, until: self.deadline() }
+            }
+            None => self.numbered_lane(self.number(key)),
+        }
     }
 
     /// Which connection a key belongs to.
@@ -57,25 +85,45 @@ impl Pool {
 
     /// The lane over one connection; the deadline starts now.
     pub(crate) fn numbered_lane(&self, number: usize) -> Lane<'_> {
-        let until = self.deadlines.after(self.timeout);
-        Lane { connection: &self.connections[number], pool: self, until }
+        self.lane_over(&self.connections[number])
+    }
+
+    /// The lane over a connection; the deadline starts now.
+    pub(crate) fn lane_over<'a>(&'a self, connection: &'a Supervised) -> Lane<'a> {
+        Lane { route: Route::Connection(connection), pool: self, until: self.deadline() }
     }
 
     pub(crate) fn close(&self) {
         self.connections.iter().for_each(Supervised::close);
+        self.cluster.iter().for_each(Cluster::close);
     }
 }
 
 impl Lane<'_> {
     /// Sends a command once.
     pub(crate) async fn once(&self, command: &Cmd) -> Result<Value, Failure> {
-        let link = self.connection.link(self.until).await?;
+        let connection = match self.route {
+            Route::Connection(connection) => connection,
+            Route::Slot(cluster, slot) => {
+                let answers = cluster.send(slot, Request::One(command), self.until).await?;
+                return answers.into_iter().next().ok_or_else(|| error::bad_reply().into());
+            }
+        };
+        let link = connection.link(self.until).await?;
         link.call(command, &self.pool.deadlines, self.until).await
+    }
+
+    /// The connection; slots have none of their own.
+    fn connection(&self) -> Result<&Supervised> {
+        match self.route {
+            Route::Connection(connection) => Ok(connection),
+            Route::Slot(..) => Err(Error::unsupported("a Redis cluster has no single connection")),
+        }
     }
 
     /// Sends a command once that depends on which connection it goes over.
     pub(crate) async fn on_link(&self, command: impl FnOnce(u64) -> Cmd) -> Result<(u64, Result<Value, Failure>)> {
-        let link = self.connection.link(self.until).await?;
+        let link = self.connection()?.link(self.until).await?;
         let answer = link.call(&command(link.generation), &self.pool.deadlines, self.until).await;
         Ok((link.generation, answer))
     }
@@ -93,8 +141,7 @@ impl Lane<'_> {
     /// Sends commands that only read, as one transaction; again if the connection is lost.
     pub(crate) async fn read_together(&self, commands: &Pipeline) -> Result<Vec<Value>> {
         loop {
-            let link = self.connection.link(self.until).await?;
-            match link.transaction(commands, &self.pool.deadlines, self.until).await {
+            match self.together(commands).await {
                 Err(Failure::Lost(_)) if !self.is_over() => {}
                 result => return result.map_err(|failure| self.of_read(failure)),
             }
@@ -103,13 +150,17 @@ impl Lane<'_> {
 
     /// Sends commands as one transaction, once.
     pub(crate) async fn together(&self, commands: &Pipeline) -> Result<Vec<Value>, Failure> {
-        let link = self.connection.link(self.until).await?;
+        let connection = match self.route {
+            Route::Connection(connection) => connection,
+            Route::Slot(cluster, slot) => return cluster.send(slot, Request::Transaction(commands), self.until).await,
+        };
+        let link = connection.link(self.until).await?;
         link.transaction(commands, &self.pool.deadlines, self.until).await
     }
 
     /// Sends commands in one go, once.
     pub(crate) async fn batch(&self, commands: &Pipeline) -> Result<Vec<Value>, Failure> {
-        let link = self.connection.link(self.until).await?;
+        let link = self.connection()?.link(self.until).await?;
         link.batch(commands, &self.pool.deadlines, self.until).await
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum Server {
     Fixed(Target),
     /// Where the Sentinels say.
     Sentinel(Sentinels),
+    /// Wherever a cluster keeps the key; these are some of its nodes.
+    Cluster(Vec<Target>),
 }
 
 /// Sentinels, and what they are asked for.
@@ -38,6 +40,7 @@ impl Server {
         match self {
             Server::Fixed(target) => Ok(target.clone()),
             Server::Sentinel(sentinels) => sentinels.locate(manner).await,
+            Server::Cluster(_) => Err(Error::unsupported("a Redis cluster is not at one place")),
         }
     }
 
@@ -46,6 +49,9 @@ impl Server {
         let target = match self {
             Server::Fixed(target) => target,
             Server::Sentinel(sentinels) => &sentinels.primary,
+            Server::Cluster(seeds) => {
+                return seeds.iter().any(|seed| matches!(seed.place, Place::Tcp { tls: true, .. }));
+            }
         };
         matches!(target.place, Place::Tcp { tls: true, .. })
     }
@@ -61,6 +67,10 @@ impl fmt::Display for Server {
         match self {
             Server::Fixed(target) => target.fmt(f),
             Server::Sentinel(sentinels) => write!(f, "{} (by Sentinel)", sentinels.master),
+            Server::Cluster(seeds) => match seeds.first() {
+                Some(seed) => write!(f, "{seed} (cluster)"),
+                None => f.write_str("(cluster)"),
+            },
         }
     }
 }

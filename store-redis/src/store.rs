@@ -13,6 +13,7 @@ use store_core::{
     VersionCipher, Written, async_trait, random_u64,
 };
 
+use crate::cluster::Cluster;
 use crate::config::RedisOptions;
 use crate::connect::Manner;
 use crate::deadlines::Deadlines;
@@ -23,6 +24,7 @@ use crate::keys::{FullKey, Keys};
 use crate::link::Failure;
 use crate::pool::{Lane, Pool};
 use crate::scripts::{self, ABSENT, CONFLICT, FOREIGN};
+use crate::server::Server;
 use crate::supervisor::Supervised;
 
 /// A store in Redis or Valkey. Cheap to open: the first call connects.
@@ -58,22 +60,36 @@ impl RedisStore {
         }
         let server = options.server()?;
         let place = server.to_string();
-        let consistency = if server.can_move() { Consistency::Failover } else { Consistency::Linearizable };
+        let consistency = match &server {
+            Server::Fixed(_) => Consistency::Linearizable,
+            Server::Sentinel(_) | Server::Cluster(_) => Consistency::Failover,
+        };
         let manner = Manner {
             timeout: options.timeout.0,
             encryption: options.encryption(&server, base_dir)?,
             primary_only: server.can_move(),
         };
         let (timeout, connect_timeout) = (options.timeout.0, options.connect_timeout.0);
+        let keys = Keys::new(&options.prefix, id);
+        let executor = Arc::new(Executor::new(Arc::clone(own)));
         let connections = (0..options.connections)
             .map(|_| {
-                let executor = Executor::new(Arc::clone(own));
+                let executor = Arc::clone(&executor);
                 Supervised::new(server.clone(), manner.clone(), connect_timeout, Arc::clone(&deadlines), executor)
             })
             .collect();
+        let pool = match server {
+            Server::Cluster(seeds) => {
+                let executor = Arc::clone(&executor);
+                let cluster =
+                    Cluster::new(seeds, keys.base(), manner, connect_timeout, Arc::clone(&deadlines), executor);
+                Pool::clustered(cluster, deadlines, timeout)
+            }
+            Server::Fixed(_) | Server::Sentinel(_) => Pool::new(connections, deadlines, timeout),
+        };
         Ok(RedisStore {
-            keys: Keys::new(&options.prefix, id),
-            pool: Pool::new(connections, deadlines, timeout),
+            keys,
+            pool,
             scan_timeout: options.scan_timeout.0,
             place,
             consistency,
@@ -125,7 +141,7 @@ impl RedisStore {
         }
     }
 
-    async fn put_plain(&self, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
+    pub(crate) async fn put_plain(&self, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
         let lane = self.pool.lane(key);
         let key = self.keys.of(key);
         let version = self.new_version();
@@ -206,6 +222,28 @@ impl RedisStore {
                 Err(Failure::Refused(refusal)) if lost.is_some() => Err(refused(refusal.error)),
                 Err(failure) => Err(lane.of_write(failure)),
             };
+        }
+    }
+
+    /// One entry.
+    pub(crate) async fn one(&self, key: Key<'_>) -> Result<Option<Entry>> {
+        let full = self.keys.of(key);
+        let mut commands = redis::pipe();
+        commands.atomic();
+        commands.cmd("GET").arg(full).cmd("PTTL").arg(full);
+        let mut values = self.pool.lane(key).read_together(&commands).await?.into_iter();
+        match (values.next(), values.next()) {
+            (Some(value), Some(pttl)) => entry_of(value, &pttl),
+            _ => Err(bad_reply()),
+        }
+    }
+
+    /// Deletes without a condition.
+    pub(crate) async fn delete_one(&self, key: Key<'_>) -> Result<bool> {
+        let lane = self.pool.lane(key);
+        match lane.once(&RedisStore::command("DEL", self.keys.of(key))).await {
+            Ok(value) => truth(&value),
+            Err(failure) => Err(lane.of_write(failure)),
         }
     }
 
@@ -330,15 +368,7 @@ impl Store for RedisStore {
     }
 
     async fn entry(&self, _: &Context, key: Key<'_>) -> Result<Option<Entry>> {
-        let full = self.keys.of(key);
-        let mut commands = redis::pipe();
-        commands.atomic();
-        commands.cmd("GET").arg(full).cmd("PTTL").arg(full);
-        let mut values = self.pool.lane(key).read_together(&commands).await?.into_iter();
-        match (values.next(), values.next()) {
-            (Some(value), Some(pttl)) => entry_of(value, &pttl),
-            _ => Err(bad_reply()),
-        }
+        self.one(key).await
     }
 
     async fn ttl(&self, _: &Context, key: Key<'_>) -> Result<Option<Ttl>> {
@@ -361,11 +391,7 @@ impl Store for RedisStore {
         if let Some(version) = if_version {
             return self.change_if(key, version, &scripts::DELETE_IF, None).await;
         }
-        let lane = self.pool.lane(key);
-        match lane.once(&RedisStore::command("DEL", self.keys.of(key))).await {
-            Ok(value) => truth(&value),
-            Err(failure) => Err(lane.of_write(failure)),
-        }
+        self.delete_one(key).await
     }
 
     async fn touch(&self, _: &Context, key: Key<'_>, lifetime: Lifetime, if_version: Option<&Version>) -> Result<bool> {
@@ -447,6 +473,12 @@ impl Store for RedisStore {
     }
 
     async fn ping(&self) -> Result<()> {
+        if let Some(cluster) = self.pool.cluster() {
+            for node in &cluster.map(self.pool.deadline()).await?.primaries {
+                self.pool.lane_over(&node.connection).read(&redis::cmd("PING")).await?;
+            }
+            return Ok(());
+        }
         self.pool.numbered_lane(0).read(&redis::cmd("PING")).await.map(drop)
     }
 

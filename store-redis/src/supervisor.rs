@@ -39,7 +39,7 @@ struct Inner {
     manner: Manner,
     connect_timeout: Duration,
     deadlines: Arc<Deadlines>,
-    executor: Executor,
+    executor: Arc<Executor>,
     link: ArcSwapOption<Link>,
     changed: Event,
     state: Mutex<State>,
@@ -63,7 +63,7 @@ impl Supervised {
         manner: Manner,
         connect_timeout: Duration,
         deadlines: Arc<Deadlines>,
-        executor: Executor,
+        executor: Arc<Executor>,
     ) -> Supervised {
         Supervised(Arc::new(Inner {
             server,

@@ -16,6 +16,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test kit fails by panicking")]
 
 mod certificates;
+mod cluster;
 mod folder;
 mod proxy;
 mod resp;
@@ -23,6 +24,7 @@ mod server;
 mod spawn;
 
 pub use certificates::Certificates;
+pub use cluster::RedisCluster;
 pub use folder::Folder;
 pub use proxy::{Fault, FaultProxy};
 pub use resp::{Reply, RespClient};
