@@ -1,6 +1,7 @@
 //! Listing, scanning and clearing, each in bounded steps.
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::ops::Range;
 use std::sync::Arc;
 
 use sled::IVec;
@@ -26,62 +27,67 @@ struct Pass {
     resume: Option<Box<[u8]>>,
 }
 
-/// Entries on their way into a page. All values end in one allocation: one for each would cost more than sled does.
+/// A page on its way. All values end in one allocation: one for each would cost more than sled does.
 struct Page {
     limit: usize,
     want: Want,
-    found: Vec<(IVec, Found, Option<Payload>)>,
-    bytes: usize,
+    items: Vec<Item>,
+    values: Vec<u8>,
+    /// Which item has which range of the values.
+    ranges: Vec<(usize, Range<usize>)>,
+    /// Bytes of large values, which have allocations of their own.
+    large: usize,
 }
 
 impl Page {
     fn new(limit: usize, want: Want) -> Page {
-        Page { limit, want, found: Vec::with_capacity(limit.min(1000)), bytes: 0 }
+        let count = limit.min(1000);
+        let ranges = Vec::with_capacity(if want == Want::Entries { count } else { 0 });
+        Page { limit, want, items: Vec::with_capacity(count), values: Vec::new(), ranges, large: 0 }
     }
 
     fn is_full(&self) -> bool {
-        self.found.len() >= self.limit || self.bytes >= PAGE_BYTES
+        self.items.len() >= self.limit || self.values.len() + self.large >= PAGE_BYTES
     }
 
-    fn push(&mut self, space: &Space, key: IVec, found: Found) -> Result<()> {
-        if found.head.large.is_none() || self.want == Want::Keys {
-            self.bytes += payload(&found.record).len();
-            self.found.push((key, found, None));
-            return Ok(());
-        }
-        let whole = match space.value(&found)? {
-            Some(value) => Some((found, value)),
-            // Replaced in this moment.
-            None => space.read(&key)?,
+    /// Adds a record that is live at `now`.
+    fn push(&mut self, space: &Space, key: &[u8], found: &Found, now: Time) -> Result<()> {
+        let entry = match (self.want, found.head.large) {
+            (Want::Keys, _) => None,
+            (Want::Entries, None) => {
+                let value = payload(&found.record);
+                if self.values.is_empty() {
+                    // Values of a store tend to be alike.
+                    self.values.reserve((value.len() * self.limit).min(1 << 17));
+                }
+                let start = self.values.len();
+                self.values.extend_from_slice(value);
+                self.ranges.push((self.items.len(), start..self.values.len()));
+                space.describe(&found.head, Payload::from(Vec::new()), now)
+            }
+            (Want::Entries, Some(_)) => {
+                let whole = match space.value(found)? {
+                    Some(value) => space.describe(&found.head, value, now),
+                    // Replaced in this moment.
+                    None => space.entry(key)?,
+                };
+                let Some(entry) = whole else { return Ok(()) };
+                self.large += entry.value.len();
+                Some(entry)
+            }
         };
-        if let Some((found, value)) = whole {
-            self.bytes += value.len();
-            self.found.push((key, found, Some(value)));
-        }
+        self.items.push(Item { key: Box::from(key), entry });
         Ok(())
     }
 
-    fn finish(self, space: &Space, now: Time) -> Vec<Item> {
-        if self.want == Want::Keys {
-            return self.found.into_iter().map(|(key, ..)| Item { key: Box::from(&*key), entry: None }).collect();
-        }
-        let mut values = Vec::with_capacity(self.found.iter().map(|(_, found, _)| payload(&found.record).len()).sum());
-        for (_, found, _) in &self.found {
-            values.extend_from_slice(payload(&found.record));
-        }
-        let values: Arc<[u8]> = Arc::from(values);
-        let mut end = 0;
-        let mut items = Vec::with_capacity(self.found.len());
-        for (key, found, large) in self.found {
-            let start = end;
-            end += payload(&found.record).len();
-            let value = large.unwrap_or_else(|| Payload::shared(Arc::clone(&values), start..end));
-            let entry = space.describe(&found.head, value, now);
-            if entry.is_some() {
-                items.push(Item { key: Box::from(&*key), entry });
+    fn finish(mut self) -> Vec<Item> {
+        let values: Arc<[u8]> = Arc::from(self.values);
+        for (item, range) in self.ranges {
+            if let Some(entry) = self.items.get_mut(item).and_then(|item| item.entry.as_mut()) {
+                entry.value = Payload::shared(Arc::clone(&values), range);
             }
         }
-        items
+        self.items
     }
 }
 
@@ -115,14 +121,14 @@ impl Space {
                 if examined >= EXAMINED || (full && (live || !exact)) {
                     // The page ends behind the last key examined: what expired in between need not be seen again.
                     let resume = last.map(|key| Box::from(&*key));
-                    return Ok(Pass { items: page.finish(self, now), resume });
+                    return Ok(Pass { items: page.finish(), resume });
                 }
                 if live && !full {
-                    page.push(self, key.clone(), Found { record, head })?;
+                    page.push(self, &key, &Found { record, head }, now)?;
                 }
                 last = Some(key);
             }
-            Ok(Pass { items: page.finish(self, now), resume: None })
+            Ok(Pass { items: page.finish(), resume: None })
         })
     }
 
