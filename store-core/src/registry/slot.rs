@@ -22,6 +22,9 @@ const CLOSING: u8 = 1;
 /// Operations in flight are cancelled.
 const CANCELED: u8 = 2;
 
+/// What a backend gets at least to flush and close: to cut a flush short would lose what waiting a little saves.
+const FLUSH: Duration = Duration::from_secs(30);
+
 /// One open store and what belongs to it rather than to one handle.
 pub(crate) struct Slot {
     pub(crate) id: Arc<str>,
@@ -102,7 +105,7 @@ impl Slot {
     }
 
     /// Ends the store: new operations are refused, those in flight get `patience`, then are cancelled; then the backend
-    /// flushes and closes, bounded by `patience` again. Once: whoever asks again gets the same answer.
+    /// flushes and closes. Once: whoever asks again gets the same answer.
     pub(crate) async fn close(&self, patience: Duration) -> Result<()> {
         self.closed.get_or_init(|| self.end(patience)).await.clone()
     }
@@ -112,7 +115,7 @@ impl Slot {
         let _ = deadline(&*self.timer, patience, self.until_idle()).await;
         self.state.store(CANCELED, Ordering::SeqCst);
         self.cancel.notify(usize::MAX);
-        let ended = deadline(&*self.timer, patience, async {
+        let ended = deadline(&*self.timer, patience.max(FLUSH), async {
             // Closed even if the flush fails: a failed flush is told, but leaves nothing running.
             let flushed = self.store.flush().await;
             self.store.close().await.and(flushed)
