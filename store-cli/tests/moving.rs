@@ -165,7 +165,7 @@ fn an_export_that_fails_leaves_what_was_there() {
     let key = &find(&mut redis, "atomic-a*");
     redis.call(&["SET", key, "not ours"]).unwrap();
     let ended = place.run(&["export", "redis:a", "dump"]);
-    ended.badly(1, &["store: INTERNAL: export on redis:a: ", "(reason: foreign)"]);
+    ended.badly(1, &["store: INTERNAL: export on redis:a: ", "(reason: foreign)\nthe key is \"k"]);
     let ended = place.run(&["export", "redis:a", "dump", "--json"]);
     ended.badly(1, &["{\"error\":{", "\"reason\":\"foreign\"", "\"key\":\"k"]);
     assert_eq!(fs::read_to_string(place.path().join("dump")).unwrap(), "yesterday's");

@@ -12,7 +12,8 @@ use super::file::Target;
 use super::print::{bytes, entries};
 use super::session::{Unfinished, with_store};
 use super::{Report, refuse_memory};
-use crate::operator::output::Trouble;
+use crate::operator::escape::quoted;
+use crate::operator::output::{Trouble, explained};
 use crate::operator::progress::Progress;
 use crate::operator::{Common, Escaped, arguments};
 
@@ -50,7 +51,9 @@ pub(super) fn export(export: &Export) -> Result<Report, Trouble> {
             false => Target::file(file, &unfinished).map_err(|cause| Trouble::Usage(cannot(cause)))?,
         };
         let mut progress = Progress::new("exported", None, common.json);
-        let done = dump::export(handle, &prefix, &mut target, |done| progress.at(done.entries, done.bytes)).await?;
+        let done = dump::export(handle, &prefix, &mut target, |done| progress.at(done.entries, done.bytes)).await;
+        drop(progress);
+        let done = done.map_err(|error| failure(error, id, common.json))?;
         target.finish().map_err(|cause| Trouble::Failed(cannot(cause)))?;
         Ok(done)
     })?;
@@ -61,4 +64,15 @@ pub(super) fn export(export: &Export) -> Result<Report, Trouble> {
         healthy: true,
         aside,
     })
+}
+
+/// A failure, and the key that it is about.
+fn failure(error: store::Error, id: &str, json: bool) -> Trouble {
+    match error.detail("key").and_then(|key| key.as_bytes()) {
+        Some(key) if !json => {
+            let hint = format!("the key is {}; store doctor {id} finds all such keys", quoted(key));
+            Trouble::Failed(format!("{}\n{hint}", explained(&error)))
+        }
+        _ => Trouble::Store(error),
+    }
 }

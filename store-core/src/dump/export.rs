@@ -53,8 +53,7 @@ pub async fn export(
         writer.finish()?;
         Ok(Exported { entries, bytes })
     };
-    done.await
-        .map_err(|error| error.or_detail("operation", || "export".into()).or_detail("store", || handle.id().into()))
+    done.await.map_err(|error| error.with_detail("operation", "export").or_detail("store", || handle.id().into()))
 }
 
 fn deadline(now: Time, ttl: Ttl) -> Deadline {

@@ -58,7 +58,7 @@ pub async fn import(
     match run(handle, input, options, &mut done, &mut progress).await {
         Ok(()) => Ok(done),
         Err(error) => Err(error
-            .or_detail("operation", || "import".into())
+            .with_detail("operation", "import")
             .or_detail("store", || handle.id().into())
             .with_detail("written", done.written)
             .with_detail("kept", done.kept)

@@ -68,7 +68,6 @@ pub async fn verify(handle: &Handle, mut progress: impl FnMut(&Verified)) -> Res
         }
         Ok(found)
     };
-    done.await.map_err(|error: Error| {
-        error.or_detail("operation", || "verify".into()).or_detail("store", || handle.id().into())
-    })
+    done.await
+        .map_err(|error: Error| error.with_detail("operation", "verify").or_detail("store", || handle.id().into()))
 }
