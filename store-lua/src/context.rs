@@ -68,11 +68,9 @@ impl Drop for Scope {
     }
 }
 
-/// Calls with the context in force: that of the innermost scope, else the VM's.
+/// Calls with the context in force: that of the innermost scope, else the VM's. Must not run Lua code, which may enter scopes.
 pub(crate) fn with_current<T>(default: &Context, use_it: impl FnOnce(&Context) -> T) -> T {
-    // The clone is a counter; holding the borrow while calling out would forbid nesting.
-    let current = CURRENT.with_borrow(Clone::clone);
-    use_it(current.as_ref().unwrap_or(default))
+    CURRENT.with_borrow(|current| use_it(current.as_ref().unwrap_or(default)))
 }
 
 #[cfg(test)]
