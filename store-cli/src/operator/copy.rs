@@ -126,7 +126,7 @@ async fn write_all(
             let mut items = Vec::with_capacity(entries.len());
             for (key, entry) in entries {
                 match left(entry.ttl, read) {
-                    Some(expiry) => items.push((key, &entry.value, expiry)),
+                    Some(expiry) => items.push((&**key, &entry.value, expiry)),
                     None => counts.expired += 1,
                 }
             }
@@ -135,7 +135,7 @@ async fn write_all(
             } else {
                 let bytes: usize = items.iter().map(|(key, value, _)| key.len() + value.len()).sum();
                 let writes: Vec<(&[u8], Raw<'_>, Expiry)> =
-                    items.iter().map(|(key, value, expiry)| (&***key, Raw(value), *expiry)).collect();
+                    items.iter().map(|(key, value, expiry)| (*key, Raw(value), *expiry)).collect();
                 persist(async || target.set_many(&writes).await).await?;
                 counts.copied += writes.len() as u64;
                 counts.bytes += bytes as u64;
@@ -151,14 +151,14 @@ async fn scan_next(scan: &mut store::Scanning) -> Result<Option<Vec<Item>>> {
 }
 
 /// Writes entries that the target does not have, and only those, whoever else writes meanwhile.
-async fn write_absent(target: &Handle, items: Vec<(&Box<[u8]>, &Payload, Expiry)>, counts: &mut Counts) -> Result<()> {
+async fn write_absent(target: &Handle, items: Vec<(&[u8], &Payload, Expiry)>, counts: &mut Counts) -> Result<()> {
     let mut writes: JoinSet<Result<Option<u64>>> = JoinSet::new();
     let mut items = items.into_iter();
     loop {
         while writes.len() < AT_ONCE
             && let Some((key, value, expiry)) = items.next()
         {
-            writes.spawn(write_if_absent(target.clone(), key.clone(), value.clone(), expiry));
+            writes.spawn(write_if_absent(target.clone(), key.into(), value.clone(), expiry));
         }
         let Some(written) = writes.join_next().await else { return Ok(()) };
         match written.unwrap_or_else(|error| Err(Error::internal("a write failed").with_source(error)))? {

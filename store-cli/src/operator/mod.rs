@@ -21,8 +21,8 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use store::{Backends, Registry};
 
-pub(crate) use args::{Command, Common, Escaped};
 use args::Copy;
+pub(crate) use args::{Command, Common, Escaped};
 use output::{Output, Trouble};
 
 use crate::args::{Cli, Source};
@@ -67,7 +67,7 @@ fn act(command: Command, out: &mut Output) -> Result<u8, Trouble> {
             let prefix = arguments::bytes(&clear.prefix, &clear.escaped)?;
             let registry = registry(&clear.common.source)?;
             confirm::clear(&clear, &prefix)?;
-            with(&[registry.clone()], whole::clear(&clear, &prefix, At::new(&registry, &clear.common), out))
+            with(std::slice::from_ref(&registry), whole::clear(&clear, &prefix, At::new(&registry, &clear.common), out))
         }
         Command::Info(of) => one(&of.common, |at| whole::info(&of, at, out)),
         Command::Health(health) => one(&health.common, |at| whole::health(&health, at, out)),
