@@ -38,6 +38,11 @@ pub trait Harness: Send + Sync + 'static {
         Duration::ZERO
     }
 
+    /// Whether what a case wrote is left where other harnesses meet it: on a server. The suite then clears it.
+    fn leaves_traces(&self) -> bool {
+        true
+    }
+
     /// Runs a future to its end. Replace it where stores need a runtime.
     fn block_on(&self, future: BoxFuture<'_, ()>) {
         crate::block_on(future);
@@ -125,6 +130,11 @@ impl<B: Backend> Harness for BackendHarness<B> {
         if self.real_time.load(Ordering::Relaxed) {
             SystemTimer.sleep(by).await;
         }
+    }
+
+    fn leaves_traces(&self) -> bool {
+        // A folder of its own goes with the harness.
+        self._keep.is_none()
     }
 
     fn clock(&self) -> Arc<dyn Clock> {

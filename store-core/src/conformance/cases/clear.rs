@@ -10,9 +10,7 @@ use crate::{
 pub(crate) async fn clear_deletes_and_counts_everything(cx: &Cx) {
     let store = cx.open().await;
     assert_eq!(store.clear("").await, 0);
-    for index in 0..1500 {
-        store.put(format!("k{index}"), &number(index), NEVER).await;
-    }
+    store.fill(&(0..1500).map(|index| format!("k{index}")).collect::<Vec<_>>(), &text("v")).await;
     let handle = cx.handle_on(&store, crate::config::Settings::default());
     assert_eq!(handle.clear("").await.must(), 1500);
     assert_eq!(store.scan_keys("", 100).await.len(), 0);
@@ -40,10 +38,8 @@ pub(crate) async fn clear_takes_only_its_prefix(cx: &Cx) {
 
 pub(crate) async fn clear_of_many_entries_leaves_the_others(cx: &Cx) {
     let store = cx.open().await;
-    for index in 0..700 {
-        store.put(format!("a{index}"), &number(index), NEVER).await;
-        store.put(format!("b{index}"), &number(index), NEVER).await;
-    }
+    let keys = (0..700).flat_map(|index| [format!("a{index}"), format!("b{index}")]);
+    store.fill(&keys.collect::<Vec<_>>(), &text("v")).await;
     assert_eq!(store.clear("a").await, 700);
     assert_eq!(store.scan_keys("", 100).await.len(), 700);
     assert_eq!(store.clear("b1").await, 111);

@@ -15,9 +15,8 @@ async fn filled(cx: &Cx, keys: &[&[u8]]) -> Option<Direct> {
         return None;
     }
     let (even, odd): (Vec<_>, Vec<_>) = keys.iter().rev().enumerate().partition(|(index, _)| index % 2 == 0);
-    for (_, key) in even.into_iter().chain(odd) {
-        store.put(key, &text("v"), NEVER).await;
-    }
+    let keys: Vec<&[u8]> = even.into_iter().chain(odd).map(|(_, key)| *key).collect();
+    store.fill(&keys, &text("v")).await;
     Some(store)
 }
 
