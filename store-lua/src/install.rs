@@ -195,7 +195,29 @@ pub fn install_with(lua: &Lua, registry: Registry, options: Options) -> mlua::Re
     if globals {
         lua.globals().raw_set("errors", store.get::<Value>("errors")?)?;
     }
+    register(lua, store, globals)
+}
+
+/// What `require("store")` finds.
+#[cfg(not(feature = "luau"))]
+fn register(lua: &Lua, store: Table, _: bool) -> mlua::Result<()> {
     lua.register_module("store", store)
+}
+
+/// Luau's modules have names that begin with `@`: so it is `require("@store")`, and `require("store")` by a `require` in front of Luau's,
+/// from which relative paths no longer work; hosts that need them leave the globals alone.
+#[cfg(feature = "luau")]
+fn register(lua: &Lua, store: Table, globals: bool) -> mlua::Result<()> {
+    lua.register_module("@store", &store)?;
+    if !globals {
+        return Ok(());
+    }
+    let require: Value = lua.globals().raw_get("require")?;
+    let front: Function = lua
+        .load("local require, store = ...\nreturn function(name) if name == 'store' then return store end return require(name) end")
+        .set_name("=[store]")
+        .call((require, store))?;
+    lua.globals().raw_set("require", front)
 }
 
 /// The registry of a configuration, with the backends that this build has.
