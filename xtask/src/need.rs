@@ -15,7 +15,7 @@ struct Tool {
     package: fn(&str) -> Option<&'static str>,
 }
 
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 5] = [
     Tool {
         program: "redis-server",
         why: "the Redis backend is tested against a real server",
@@ -35,7 +35,16 @@ const TOOLS: [Tool; 3] = [
             _ => None,
         },
     },
+    Tool {
+        program: "lua5.4",
+        why: "the shared library is loaded by stock Lua",
+        package: |manager| matches!(manager, "apt-get" | "apk").then_some("lua5.4"),
+    },
+    Tool { program: "luajit", why: "the shared library is loaded by LuaJIT", package: |_| Some("luajit") },
 ];
+
+/// The interpreters that the shared library is tested in, and the Cargo feature for each.
+pub(crate) const INTERPRETERS: [(&str, &str); 2] = [("lua5.4", "lua54"), ("luajit", "luajit")];
 
 /// How a system installs packages.
 #[derive(Debug)]
@@ -87,6 +96,14 @@ pub(crate) fn install() -> Result<(), Failed> {
         println!("needs: {} is missing ({})", tool.program, tool.why);
     }
     let packages: Vec<&'static str> = missing.iter().filter_map(|tool| (tool.package)(manager.program)).collect();
+    // Not every system calls its interpreter by the version: what cannot be tested there is said, where it would be.
+    let missing: Vec<&Tool> = missing
+        .into_iter()
+        .filter(|tool| (tool.package)(manager.program).is_some() || !is_interpreter(tool.program))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
     let lines = lines(manager, &packages, is_root(), find("sudo").is_some());
     // A stale package list is common and mostly harmless, and one dead mirror must not stop us: only the last line counts.
     for (index, line) in lines.iter().enumerate() {
@@ -124,12 +141,16 @@ fn lines(manager: &Manager, packages: &[&'static str], is_root: bool, has_sudo: 
     lines
 }
 
+fn is_interpreter(program: &str) -> bool {
+    INTERPRETERS.iter().any(|(interpreter, _)| *interpreter == program)
+}
+
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
 /// Looks a program up on PATH.
-fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }

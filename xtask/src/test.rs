@@ -1,7 +1,7 @@
 //! `cargo xtask test` and `cargo xtask deep`.
 
 use crate::need;
-use crate::run::{Failed, cargo, step};
+use crate::run::{Failed, cargo, root, step};
 
 /// Installs what is missing and runs the tests: of the workspace, or of the named packages.
 ///
@@ -29,7 +29,32 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
     }
     line.extend(rest.iter().map(String::as_str));
     let what = if packages.is_empty() { "all tests" } else { "tests of the named packages" };
-    step(what, cargo(&line))
+    step(what, cargo(&line))?;
+    if packages.is_empty() { stock_lua() } else { Ok(()) }
+}
+
+/// The shared library for stock Lua, a workspace of its own, in the interpreters that load it.
+fn stock_lua() -> Result<(), Failed> {
+    for (interpreter, feature) in need::INTERPRETERS {
+        if need::find(interpreter).is_none() {
+            if std::env::var_os("CI").is_some() {
+                return Err(Failed::new(format!("{interpreter} is not there to load the shared library")));
+            }
+            println!("\n    NOT TESTED here: the shared library in {interpreter}, which is not on PATH");
+            continue;
+        }
+        let manifest = "store-lua/module/Cargo.toml";
+        let mut command = cargo(&["test", "--locked", "--manifest-path", manifest, "--features", feature]);
+        // As the workspace's, so that what both build is built once.
+        command.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only").env("CARGO_TARGET_DIR", target());
+        step(&format!("the shared library in {interpreter}"), command)?;
+    }
+    Ok(())
+}
+
+/// Where the workspace builds.
+fn target() -> std::path::PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
 }
 
 /// The same tests without bounds: `STORE_DEEP=1` multiplies rounds, cases and sizes. Optimised, since it takes hours.
@@ -39,5 +64,6 @@ pub(crate) fn deep() -> Result<(), Failed> {
     let mut command = cargo(&["test", "--locked", "--no-fail-fast", "--workspace", "--release"]);
     command.env("STORE_DEEP", "1");
     step("all tests, unbounded", command)?;
+    stock_lua()?;
     crate::fuzz::run(&["3600".to_owned()])
 }
