@@ -139,14 +139,14 @@ impl Builder {
         MemoryStore::from_builder(self)
     }
 
-    /// Many shards serve many threads; few make listing cheap and eviction exact.
+    /// Many shards serve many threads; few make listing cheap, which visits all of them, and eviction exact.
     pub(crate) fn shard_count(&self) -> usize {
         let wanted = self.shards.unwrap_or_else(|| {
             let threads = std::thread::available_parallelism().map_or(4, usize::from);
             let small = |limit: Option<u64>, part: u64| {
                 limit.map_or(usize::MAX, |limit| usize::try_from(limit / part).unwrap_or(usize::MAX))
             };
-            (16 * threads).min(256).min(small(self.max_entries, 1024)).min(small(self.max_bytes, 1 << 20))
+            (8 * threads).min(64).min(small(self.max_entries, 1024)).min(small(self.max_bytes, 1 << 20))
         });
         wanted.clamp(1, 1024).next_power_of_two()
     }

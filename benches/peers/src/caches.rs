@@ -19,6 +19,7 @@ pub trait Cache: Send + Sync {
     fn get(&self, key: &[u8]) -> Option<u8>;
     fn set(&self, key: &[u8], value: &[u8], ttl: Option<Duration>);
     /// Maintenance that others leave to the user, where there is any.
+    #[cfg_attr(not(feature = "count"), allow(dead_code))]
     fn maintain(&self) {}
 }
 

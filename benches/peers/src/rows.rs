@@ -117,7 +117,7 @@ pub fn run(asked: &Asked, report: &mut Report) -> io::Result<()> {
         slope(asked, report)?;
     }
     if wanted("list") {
-        list(asked, &keys, report)?;
+        list(&keys, report)?;
     }
     if wanted("expire") {
         expire(asked, report)?;
@@ -173,28 +173,34 @@ fn latency(asked: &Asked, keys: &Keys, report: &mut Report) -> io::Result<()> {
     one(asked, Moka::new(asked.keys), keys, report)
 }
 
-/// What a set with TTL costs when the store holds more, a fifth of it expired.
+/// Curves by size: reads, sets while a fifth is expired, pages.
 fn slope(asked: &Asked, report: &mut Report) -> io::Result<()> {
-    for count in [1_000, 10_000, 100_000, 1_000_000] {
+    for count in [1_000, 10_000, 100_000, 1_000_000, 10_000_000].into_iter().filter(|&count| count <= asked.keys) {
+        #[expect(clippy::cast_precision_loss, reason = "statistics")]
+        let x = count as f64;
         let keys = Keys::new(count);
         let work = [Workload::uniform(count, asked.operations, 4)];
-        let bench = Bench { asked, keys: &keys, work: &work, writes: 100, ttl: Some(LONG) };
-        let ours = Ours(MemoryStore::builder().background(false).build());
-        for number in 0..count / 5 {
-            ours.set(format!("expired{number}").as_bytes(), &VALUE, Some(Duration::from_millis(1)));
+        for (row, writes) in [("get by size", 0), ("set with ttl by size", 100)] {
+            let bench = Bench { asked, keys: &keys, work: &work, writes, ttl: Some(LONG) };
+            let ours = Ours(MemoryStore::builder().background(false).build());
+            for number in 0..count / 5 {
+                ours.set(format!("expired{number}").as_bytes(), &VALUE, Some(Duration::from_millis(1)));
+            }
+            let outcomes = compare(vec![bench.contender(ours), bench.contender(Dash::new())], asked.rounds);
+            for outcome in &outcomes {
+                report.point(row, &outcome.name, x, outcome.median(), "ns")?;
+            }
         }
-        std::thread::sleep(Duration::from_millis(5));
-        let outcomes = compare(vec![bench.contender(ours), bench.contender(Dash::new())], asked.rounds);
-        for outcome in &outcomes {
-            #[expect(clippy::cast_precision_loss, reason = "statistics")]
-            report.point("set with ttl by size", &outcome.name, count as f64, outcome.median(), "ns")?;
-        }
+        let store = filled(Ours(MemoryStore::new()), &keys, Some(LONG)).0;
+        let pages = pages(&store, &keys, "", true, Want::Entries);
+        #[expect(clippy::cast_precision_loss, reason = "statistics")]
+        report.point("page of 100 by size", "store-memory", x, pages.quantile(0.5) as f64 / 1000.0, "us")?;
     }
     Ok(())
 }
 
 /// A page of 100, anywhere.
-fn list(asked: &Asked, keys: &Keys, report: &mut Report) -> io::Result<()> {
+fn list(keys: &Keys, report: &mut Report) -> io::Result<()> {
     let store = filled(Ours(MemoryStore::new()), keys, Some(LONG)).0;
     for (name, prefix, random_after) in [
         ("no prefix, anywhere", "", true),
@@ -202,16 +208,7 @@ fn list(asked: &Asked, keys: &Keys, report: &mut Report) -> io::Result<()> {
         ("prefix of 100", "key:0000005000", false),
     ] {
         for want in [Want::Keys, Want::Entries] {
-            let mut latencies = Latencies::new();
-            let mut random = fastrand::Rng::with_seed(2);
-            for _ in 0..2000 {
-                let number = random.u32(0..u32::try_from(asked.keys).unwrap_or(u32::MAX));
-                let after = random_after.then(|| &keys.get(number)[..]);
-                let list = List { prefix: prefix.as_bytes(), after, limit: 100, want };
-                let start = Instant::now();
-                black_box(store.try_list(&Context::none(), list)).expect("synchronous").expect("no error");
-                latencies.add(start.elapsed());
-            }
+            let latencies = pages(&store, keys, prefix, random_after, want);
             for share in [0.5, 0.99] {
                 #[expect(clippy::cast_precision_loss, reason = "statistics")]
                 let micros = latencies.quantile(share) as f64 / 1000.0;
@@ -220,6 +217,20 @@ fn list(asked: &Asked, keys: &Keys, report: &mut Report) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn pages(store: &MemoryStore, keys: &Keys, prefix: &str, random_after: bool, want: Want) -> Latencies {
+    let mut latencies = Latencies::new();
+    let mut random = fastrand::Rng::with_seed(2);
+    for _ in 0..2000 {
+        let number = random.u32(0..u32::try_from(keys.all().len()).unwrap_or(u32::MAX));
+        let after = random_after.then(|| &keys.get(number)[..]);
+        let list = List { prefix: prefix.as_bytes(), after, limit: 100, want };
+        let start = Instant::now();
+        black_box(store.try_list(&Context::none(), list)).expect("synchronous").expect("no error");
+        latencies.add(start.elapsed());
+    }
+    latencies
 }
 
 /// A million entries expire at one instant while a thread works on other keys.
