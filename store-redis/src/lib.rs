@@ -1,4 +1,5 @@
-//! The Redis and Valkey backend of the store: one server over TCP, TLS or a Unix socket, or a primary that Sentinels name.
+//! The Redis and Valkey backend of the store: one server over TCP, TLS or a Unix socket, the primary that
+//! Sentinels name, or a Redis Cluster.
 //!
 //! [`RedisBackend`] is what configurations select as `redis`; [`RedisStore`] is one store, for use without a registry.
 //!

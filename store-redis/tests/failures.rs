@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use store_core::config::HumanDuration;
 use store_core::{Context, Error, Expiry, Handle, Increment, Kind, Lifetime, Outcome, PutOptions, Store};
 use store_redis::RedisOptions;
 use store_testkit::{Fault, FaultProxy, RedisServer, Reply};
@@ -93,22 +94,34 @@ async fn a_frozen_server_means_timeouts_of_unknown_outcome_and_recovery() {
     assert_eq!(cache.get::<i32>("k").await.unwrap(), Some(2));
 }
 
-/// The timed-out write of a connection that was given up never overtakes what was acknowledged over the next one.
-#[tokio::test]
-async fn c3_an_abandoned_write_does_not_come_after_an_acknowledged_one() {
+/// The timed-out writes of a connection that was given up never overtake what was acknowledged over the next one. There are
+/// enough of them that the server, when it thaws, would still be reading them while it serves the new connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c3_abandoned_writes_do_not_come_after_an_acknowledged_one() {
     let server = RedisServer::start();
-    let (_, cache) = open(&with_timeout(server.url(), 100));
+    let mut options = with_timeout(server.url(), 100);
+    // The attempt to connect that is made while the server is frozen is the one that succeeds when it thaws.
+    options.connect_timeout = HumanDuration(Duration::from_secs(10));
+    let (_, cache) = open(&options);
+    let old = "x".repeat(300);
     for round in 0..5 {
         until_well(&cache, Duration::from_secs(3)).await;
         server.freeze();
-        let big = "x".repeat(300_000);
-        for _ in 0..6 {
-            cache.set("k", &big, Expiry::Never).await.unwrap_err();
+        let calls: Vec<_> = (0..4000)
+            .map(|_| {
+                let (cache, old) = (cache.clone(), old.clone());
+                tokio::spawn(async move { cache.set("k", &old, Expiry::Never).await.unwrap_err() })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap();
         }
+        tokio::time::sleep(Duration::from_millis(150)).await;
         server.thaw();
         let start = Instant::now();
         while cache.set("k", &round, Expiry::Never).await.is_err() {
             assert!(start.elapsed() < Duration::from_secs(3));
+            tokio::task::yield_now().await;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(cache.get::<i32>("k").await.unwrap(), Some(round));
