@@ -61,7 +61,7 @@ fn a_page_examines_what_it_brings_and_little_more() {
 #[test]
 fn t7_expired_entries_do_not_stall_a_listing() {
     let (store, clock) = still(|builder| builder.shards(32));
-    for n in 0..200_000 {
+    for n in 0..60_000 {
         store.set(&format!("a{n:06}"), "v", millis(1)).unwrap();
     }
     for n in 0..10 {
@@ -81,7 +81,7 @@ fn t7_expired_entries_do_not_stall_a_listing() {
         after = Some(resume);
     }
     assert_eq!(found.len(), 10);
-    assert!((15..60).contains(&pages), "{pages}");
+    assert!((5..20).contains(&pages), "{pages}");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn entries_that_stay_are_listed_exactly_once_while_others_come_and_go() {
                 store.set(&format!("k{:05}", random.u32(0..3000) * 10), "w", NEVER).unwrap();
             }
         });
-        for limit in [3, 50, 1000].into_iter().cycle().take(30) {
+        for limit in [3, 50, 1000].into_iter().cycle().take(9) {
             let listed = all(&store, "k", limit);
             assert!(listed.windows(2).all(|pair| pair[0] < pair[1]));
             assert!(listed.into_iter().filter(|key| key.ends_with('0')).eq(fixed.iter().cloned()));
