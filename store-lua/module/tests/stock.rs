@@ -64,7 +64,8 @@ fn run(script: &Path, folder: &Path, environment: &[(&str, &str)]) -> String {
 }
 
 fn folder(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{INTERPRETER}-{name}-{}", std::process::id()));
+    let folder =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{INTERPRETER}-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder
@@ -103,7 +104,9 @@ fn the_contract_holds_in_the_stock_interpreter() {
         std::fs::write(&folder.join(&name), body).unwrap();
         std::fs::write(
             &whole,
-            format!("function sleep(seconds) os.execute('sleep ' .. seconds) end\n{prelude}\nassert(loadfile('{name}'))()"),
+            format!(
+                "function sleep(seconds) os.execute('sleep ' .. seconds) end\n{prelude}\nassert(loadfile('{name}'))()"
+            ),
         )
         .unwrap();
         run(&whole, &folder, &[("STORE_CONFIG", config.to_str().unwrap())]);
@@ -116,7 +119,11 @@ fn the_contract_holds_in_the_stock_interpreter() {
 fn configuration_comes_from_the_environment_or_a_file_or_is_one_store_in_memory() {
     let folder = folder("configuration");
     let script = folder.join("script.lua");
-    std::fs::write(&script, "local store = require('store') local cache = assert(store.get('app:cache')) print(cache:info().backend)").unwrap();
+    std::fs::write(
+        &script,
+        "local store = require('store') local cache = assert(store.get('app:cache')) print(cache:info().backend)",
+    )
+    .unwrap();
     assert_eq!(run(&script, &folder, &[]), "memory\n");
     let text = "[stores.'app:cache']\nbackend = 'sled'\noptions = { path = 'db' }\n[env.ram.stores.'app:cache']\nbackend = 'memory'\n";
     std::fs::write(folder.join("store.toml"), text).unwrap();
@@ -140,7 +147,8 @@ fn configuration_comes_from_the_environment_or_a_file_or_is_one_store_in_memory(
 #[test]
 fn what_is_durable_is_there_in_the_next_process() {
     let folder = folder("durable");
-    std::fs::write(folder.join("store.toml"), "[stores.'app:cache']\nbackend = 'sled'\noptions = { path = 'db' }\n").unwrap();
+    std::fs::write(folder.join("store.toml"), "[stores.'app:cache']\nbackend = 'sled'\noptions = { path = 'db' }\n")
+        .unwrap();
     let script = folder.join("script.lua");
     std::fs::write(
         &script,
