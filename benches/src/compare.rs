@@ -119,12 +119,30 @@ mod tests {
         (0..steps).fold(1, |sum, step| black_box(sum ^ step))
     }
 
+    /// Nanoseconds that this thread has had a processor.
+    #[expect(clippy::cast_precision_loss, reason = "statistics")]
+    fn processor_time() -> f64 {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+    }
+
+    #[test]
+    fn a_timed_contender_is_timed_per_operation() {
+        let outcomes = compare(vec![Contender::timed("sleep", 10, || std::thread::sleep(Duration::from_millis(5)))], 3);
+        assert!(outcomes[0].rounds.iter().all(|&nanos| nanos >= 500_000.0), "{outcomes:?}");
+    }
+
     #[test]
     fn a_contender_slowed_by_a_known_factor_reads_as_that_factor() {
-        let work = |factor: u64| move || drop(black_box(spin(3_000 * factor).to_string()));
-        let contenders = [1, 2, 5].map(|factor| Contender::timed(factor.to_string(), 1000, work(factor))).into();
-        // Rounds far shorter than a time slice, and many: a busy machine disturbs only some of them.
-        let outcomes = compare(contenders, 501);
+        // By the processor time of this thread: what else the machine does is no part of the work.
+        let contender = |factor: u64| {
+            Contender::new(factor.to_string(), move || {
+                let start = processor_time();
+                black_box(spin(3_000 * factor));
+                processor_time() - start
+            })
+        };
+        let outcomes = compare([1, 2, 5].map(contender).into(), 501);
         for (outcome, factor) in outcomes.iter().zip([1.0, 2.0, 5.0]) {
             let ratio = outcomes[0].speed_against(outcome).median.recip();
             let measured = outcome.speed_against(&outcomes[0]).median;

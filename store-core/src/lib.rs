@@ -18,7 +18,7 @@
 //! and source. A missing key is not an error, and a failure never looks like a missing key.
 //!
 //! # Writing a backend
-//! Implement [`Store`] (re-exported [`async_trait`] included) and [`Backend`], register it in a [`Backends`], and prove it with
+//! Implement [`Store`] (re-exported [`macro@async_trait`] included) and [`Backend`], register it in a [`Backends`], and prove it with
 //! the conformance suite (feature `conformance`): one macro line.
 
 mod backend;

@@ -30,7 +30,7 @@
 //! nor are passwords.
 //!
 //! # For backends
-//! The options of a [`Backend`](crate::Backend) are a serde type of its own; [`HumanDuration`], [`Size`] and [`Secret`] are there for
+//! The options of a [`Backend`] are a serde type of its own; [`HumanDuration`], [`Size`] and [`Secret`] are there for
 //! its fields.
 
 mod collect;
