@@ -64,7 +64,8 @@ struct Table {
 #[derive(Debug)]
 enum Seat {
     Free,
-    Waiting(Moment, Waker),
+    /// Until when, who, and in which tick the seat was taken.
+    Waiting(Moment, Waker, u64),
     Expired,
 }
 
@@ -129,7 +130,8 @@ impl Ticket<'_> {
             if self.deadlines.has_passed(moment) && !table.asleep {
                 return true;
             }
-            let waiting = Seat::Waiting(moment, waker.clone());
+            let now = self.deadlines.shared.now.load(Ordering::Relaxed);
+            let waiting = Seat::Waiting(moment, waker.clone(), now);
             let seat = match table.free.pop() {
                 Some(seat) => {
                     table.seats[seat] = waiting;
@@ -151,7 +153,7 @@ impl Ticket<'_> {
         };
         let mut table = self.deadlines.shared.tables[part].0.lock();
         match &mut table.seats[seat] {
-            Seat::Waiting(_, kept) => {
+            Seat::Waiting(_, kept, _) => {
                 kept.clone_from(waker);
                 false
             }
@@ -185,11 +187,12 @@ impl Shared {
             let passed = last.elapsed().as_nanos() / TICK.as_nanos();
             let passed = u32::try_from(passed).unwrap_or(u32::MAX);
             last += TICK * passed;
-            let now = self.now.load(Ordering::Relaxed).saturating_add(passed.into());
+            let before = self.now.load(Ordering::Relaxed);
+            let now = before.saturating_add(passed.into());
             self.now.store(now, Ordering::Relaxed);
             let mut busy = false;
             for Part(table) in &self.tables {
-                busy |= table.lock().tick(now, &mut over);
+                busy |= table.lock().tick(before, now, &mut over);
             }
             over.drain(..).for_each(Waker::wake);
             quiet = if busy { 0 } else { quiet + 1 };
@@ -220,10 +223,16 @@ impl Shared {
 
 impl Table {
     /// Ends what is over; whether anybody waits, or has waited since the last tick.
-    fn tick(&mut self, now: u64, over: &mut Vec<Waker>) -> bool {
+    fn tick(&mut self, before: u64, now: u64, over: &mut Vec<Waker>) -> bool {
         for seat in &mut self.seats {
-            if matches!(seat, Seat::Waiting(moment, _) if moment.0 <= now)
-                && let Seat::Waiting(_, waker) = std::mem::replace(seat, Seat::Expired)
+            // On a busy machine a tick may come late. Who sat down meanwhile counted from one that was too early.
+            if let Seat::Waiting(moment, _, taken) = seat
+                && *taken == before
+            {
+                moment.0 = moment.0.saturating_add(now.saturating_sub(before).saturating_sub(1));
+            }
+            if matches!(seat, Seat::Waiting(moment, ..) if moment.0 <= now)
+                && let Seat::Waiting(_, waker, _) = std::mem::replace(seat, Seat::Expired)
             {
                 over.push(waker);
             }

@@ -82,7 +82,8 @@ async fn a_frozen_server_means_timeouts_of_unknown_outcome_and_recovery() {
     let error = cache.set("k", &2, Expiry::Never).await.unwrap_err();
     is(&error, Kind::Timeout, None, Outcome::Unknown);
     assert!(error.is_retryable());
-    assert!((Duration::from_millis(200)..Duration::from_millis(200) + GRACE).contains(&start.elapsed()));
+    let took = start.elapsed();
+    assert!((Duration::from_millis(195)..Duration::from_millis(200) + GRACE).contains(&took), "{took:?}");
     for _ in 0..10 {
         let start = Instant::now();
         cache.get::<i32>("k").await.unwrap_err();
