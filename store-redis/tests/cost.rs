@@ -1,0 +1,94 @@
+//! What operations cost the server: counted in commands, not timed.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use store_core::{Backend, Expiry, Handle, ListOptions, OpenContext, PutOptions, block_on};
+use store_redis::{RedisBackend, RedisOptions};
+use store_testkit::RedisServer;
+
+fn open(server: &RedisServer) -> Handle {
+    let options = RedisOptions::new(server.url());
+    let store = block_on(RedisBackend::default().open(&options, OpenContext::new("app:cache"))).unwrap();
+    Handle::new(Arc::clone(&store))
+}
+
+/// The commands that the server has executed meanwhile, by name, less those of the counting.
+fn commands(server: &RedisServer, work: impl FnOnce()) -> BTreeMap<String, u64> {
+    server.cli(&["CONFIG", "RESETSTAT"]);
+    work();
+    let text = server.cli(&["INFO", "commandstats"]).text();
+    let line = |line: &str| {
+        let (name, figures) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+        let calls = figures.split(',').next()?.parse().ok()?;
+        (!name.starts_with("config") && name != "info").then(|| (name.to_owned(), calls))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+fn fill(handle: &Handle, count: usize) {
+    for start in (0..count).step_by(500) {
+        let items: Vec<_> = (start..start + 500).map(|n| (format!("key:{n:06}"), n as u64, Expiry::Never)).collect();
+        block_on(handle.set_many(&items)).unwrap();
+    }
+}
+
+#[test]
+fn clear_is_scan_and_unlink_in_bounded_steps() {
+    let server = RedisServer::start();
+    let handle = open(&server);
+    fill(&handle, 5000);
+    server.cli(&["SET", "of-others", "stays"]);
+    let seen = commands(&server, || assert_eq!(block_on(handle.clear("")).unwrap(), 5000));
+    for never in ["keys", "flushdb", "flushall", "del"] {
+        assert_eq!(seen.get(never), None, "{seen:?}");
+    }
+    let (scans, unlinks) = (seen["scan"], seen["unlink"]);
+    assert!((5..=60).contains(&scans), "{seen:?}");
+    // Each step takes as many keys as it found, never all at once.
+    assert!(unlinks >= 5, "{seen:?}");
+    assert_eq!(server.cli(&["GET", "of-others"]).text(), "stays");
+}
+
+#[test]
+fn a_page_of_a_listing_is_one_pass_over_the_keys() {
+    let server = RedisServer::start();
+    let handle = open(&server);
+    fill(&handle, 5000);
+    let seen = commands(&server, || {
+        let page = block_on(handle.list(&ListOptions::default().limit(10))).unwrap();
+        assert_eq!((page.items.len(), page.has_more), (10, true));
+    });
+    assert!(seen["scan"] <= 60, "{seen:?}");
+    assert_eq!(seen.get("keys"), None, "{seen:?}");
+    // The values of the page alone are fetched.
+    let reads: u64 = ["get", "mget", "evalsha", "eval"].iter().filter_map(|name| seen.get(*name)).sum();
+    assert!(reads <= 11, "{seen:?}");
+}
+
+#[test]
+fn a_single_key_operation_is_one_command() {
+    let server = RedisServer::start();
+    let handle = open(&server);
+    block_on(handle.set("k", &1, Expiry::Never)).unwrap();
+    let one = |name: &str, work: &dyn Fn()| {
+        let seen = commands(&server, work);
+        assert_eq!(seen, BTreeMap::from([(name.to_owned(), 1)]));
+    };
+    one("get", &|| {
+        block_on(handle.get::<i64>("k")).unwrap();
+    });
+    one("set", &|| block_on(handle.set("k", &2, Expiry::seconds(60))).unwrap());
+    one("set", &|| {
+        block_on(handle.put("l", &2, &PutOptions::new().only_if_absent())).unwrap();
+    });
+    one("pttl", &|| {
+        block_on(handle.ttl("k")).unwrap();
+    });
+    one("exists", &|| {
+        block_on(handle.has("k")).unwrap();
+    });
+    let seen = commands(&server, || assert!(block_on(handle.delete("k")).unwrap()));
+    assert_eq!(seen.values().sum::<u64>(), 1, "{seen:?}");
+}
