@@ -196,8 +196,10 @@ impl Deadline {
         if self.has_passed(now) {
             return None;
         }
-        let nanos = Time::from_millis(millis.get()).as_nanos().saturating_sub(now.as_nanos());
-        Some(Ttl::Left(Duration::from_nanos(nanos.max(1))))
+        let left = Time::from_millis(millis.get()).as_nanos().saturating_sub(now.as_nanos());
+        // Deadlines were rounded up: in whole milliseconds nobody is told more than he asked for. The last one is told exactly.
+        let whole = left - left % 1_000_000;
+        Some(Ttl::Left(Duration::from_nanos(if whole == 0 { left.max(1) } else { whole })))
     }
 }
 
@@ -285,6 +287,8 @@ mod tests {
         assert!(deadline.has_passed(written + Duration::from_millis(6)), "at most 1 ms late");
         assert_eq!(deadline.left(Time::from_millis(16)), None);
         assert_eq!(deadline.left(Time::from_millis(15)), Some(Ttl::Left(Duration::from_millis(1))));
+        assert_eq!(deadline.left(written), Some(Ttl::Left(Duration::from_millis(5))), "never more than was asked for");
+        assert_eq!(deadline.left(Time::from_nanos(15_999_999)), Some(Ttl::Left(Duration::from_nanos(1))));
         assert!(!Deadline::NEVER.has_passed(Time::from_nanos(u64::MAX)));
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Rust functions give three results. The third says what they are: `nil`, the first two go to the caller; `false`, the second is a
 //! message to raise where the caller is, as a string with a position, as Lua programmers expect of a programming mistake; anything
-//! else, the first stands for an operation that has to wait. So a call that need not wait makes no future and no coroutine switch.
+//! else, the first stands for an operation that has to wait. A value comes alone, so that it can be passed on to functions that
+//! count their arguments (`table.insert`); absence is two `nil`s. So a call that need not wait makes no future and no coroutine switch.
 
 use mlua::{Function, IntoLua, Lua, Table, Value};
 use store_core::Error;
@@ -82,7 +83,10 @@ pub(crate) fn functions(lua: &Lua, functions: &[(&str, &str, Function)], wait: &
             "do local raw_ = raw.{name}\n\
              M.{name} = function({parameters})\n\
              local value_, err_, state_ = raw_({parameters})\n\
-             if state_ == nil then return value_, err_ end\n\
+             if state_ == nil then\n\
+             if err_ == nil and value_ ~= nil then return value_ end\n\
+             return value_, err_\n\
+             end\n\
              if state_ then return wait_(value_) end\n\
              raise_(err_, 2)\n\
              end end\n"

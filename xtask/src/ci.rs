@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<(), Failed> {
         cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     )?;
     for &(package, features) in FEATURE_SETS {
-        let mut line = vec!["check", "--locked", "--quiet", "--lib", "--bins", "-p", package, "--no-default-features"];
+        let mut line = vec!["check", "--locked", "--quiet", "-p", package, "--no-default-features"];
         if !features.is_empty() {
             line.extend(["--features", features]);
         }
