@@ -19,7 +19,9 @@ pub(crate) fn run(run: &Run) -> Result<(), End> {
     let source = read(run.script())?;
     let runtime = runtime()?;
     let interrupted = Arc::new(AtomicBool::new(false));
-    runtime.spawn(end_on_signal(registry.clone(), Arc::clone(&interrupted)));
+    if let Some(signals) = Signals::listen(&runtime) {
+        runtime.spawn(end_on_signal(signals, registry.clone(), Arc::clone(&interrupted)));
+    }
     runtime.block_on(async {
         let ended = match Script::load(&source, run, &registry, runtime.handle()) {
             Ok(script) => script.run().await,
@@ -64,34 +66,61 @@ pub(crate) fn runtime() -> Result<Runtime, End> {
 
 /// Ctrl-C, or a request to terminate: closes the stores and ends the process, however busy the script is. Asked twice, it
 /// does not wait.
-async fn end_on_signal(registry: Registry, interrupted: Arc<AtomicBool>) {
-    let Some(code) = signal().await else { return };
+async fn end_on_signal(mut signals: Signals, registry: Registry, interrupted: Arc<AtomicBool>) {
+    let code = signals.next().await;
     interrupted.store(true, Ordering::SeqCst);
-    tokio::spawn(async {
-        if signal().await.is_some() {
-            std::process::abort();
-        }
+    tokio::spawn(async move {
+        signals.next().await;
+        std::process::abort();
     });
     if let Err(error) = registry.close().await {
         eprintln!("store: {}", described(&error));
     }
-    std::process::exit(code)
+    std::process::exit(code.into())
 }
 
-/// Waits for a signal and gives the exit code that goes with it; `None` if none can be waited for.
-#[cfg(unix)]
-pub(crate) async fn signal() -> Option<i32> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut interrupt = signal(SignalKind::interrupt()).ok()?;
-    let mut terminate = signal(SignalKind::terminate()).ok()?;
-    tokio::select! {
-        _ = interrupt.recv() => Some(130),
-        _ = terminate.recv() => Some(143),
+/// What asks the process to end. From [`listen`](Signals::listen) on it no longer dies of them: make it before any work begins.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// `None` if the system does not let us: then they end the process by themselves.
+    #[cfg(unix)]
+    pub(crate) fn listen(runtime: &Runtime) -> Option<Signals> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let _context = runtime.enter();
+        Some(Signals {
+            interrupt: signal(SignalKind::interrupt()).ok()?,
+            terminate: signal(SignalKind::terminate()).ok()?,
+        })
     }
-}
 
-/// Waits for Ctrl-C.
-#[cfg(not(unix))]
-pub(crate) async fn signal() -> Option<i32> {
-    tokio::signal::ctrl_c().await.ok().map(|()| 130)
+    /// Waits for one and gives the exit code that goes with it.
+    #[cfg(unix)]
+    pub(crate) async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 130,
+            _ = self.terminate.recv() => 143,
+        }
+    }
+
+    /// Ctrl-C alone, on systems without signals.
+    #[cfg(not(unix))]
+    pub(crate) fn listen(_: &Runtime) -> Option<Signals> {
+        Some(Signals {})
+    }
+
+    /// Waits for Ctrl-C.
+    #[cfg(not(unix))]
+    pub(crate) async fn next(&mut self) -> u8 {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => 130,
+            Err(_) => pending().await,
+        }
+    }
 }

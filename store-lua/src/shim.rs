@@ -83,12 +83,10 @@ pub(crate) fn functions(lua: &Lua, functions: &[(&str, &str, Function)], wait: &
             "do local raw_ = raw.{name}\n\
              M.{name} = function({parameters})\n\
              local value_, err_, state_ = raw_({parameters})\n\
-             if state_ == nil then\n\
+             if state_ then value_, err_ = wait_(value_)\n\
+             elseif state_ == false then raise_(err_, 2) end\n\
              if err_ == nil and value_ ~= nil then return value_ end\n\
              return value_, err_\n\
-             end\n\
-             if state_ then return wait_(value_) end\n\
-             raise_(err_, 2)\n\
              end end\n"
         ));
     }

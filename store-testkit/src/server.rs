@@ -305,6 +305,10 @@ impl RedisServer {
         if self.options.sentinel {
             return matches!(client.call(&["SENTINEL", "MASTERS"]), Ok(Reply::Array(_)));
         }
+        // A server that reads its files answers this and refuses commands.
+        if !client.call(&["PING"]).is_ok_and(|reply| !reply.is_error("LOADING")) {
+            return false;
+        }
         match client.call(&["CONFIG", "GET", "dir"]) {
             Ok(Reply::Array(items)) => {
                 let here = fs::canonicalize(self.folder.path()).ok();

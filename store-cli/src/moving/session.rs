@@ -10,7 +10,7 @@ use store::{Handle, Registry};
 use crate::end::described;
 use crate::operator::Common;
 use crate::operator::output::Trouble;
-use crate::run::{runtime, signal};
+use crate::run::{Signals, runtime};
 
 /// A file that is not finished: removed when the command is interrupted.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +38,9 @@ pub(super) fn with_store<T>(
     let registry = Registry::new(common.source.resolve()?);
     let runtime = runtime()?;
     let interrupted = Arc::new(AtomicBool::new(false));
-    runtime.spawn(end_on_signal(registry.clone(), Arc::clone(&interrupted), unfinished.clone()));
+    if let Some(signals) = Signals::listen(&runtime) {
+        runtime.spawn(end_on_signal(signals, registry.clone(), Arc::clone(&interrupted), unfinished.clone()));
+    }
     runtime.block_on(async {
         let worked = match registry.get_as(id, &common.caller.context()).await {
             Ok(handle) => work(&handle).await,
@@ -57,17 +59,16 @@ pub(super) fn with_store<T>(
 
 /// Ctrl-C, or a request to terminate: closes the store and ends the process, also while it waits for a file. Asked twice, it
 /// does not wait.
-async fn end_on_signal(registry: Registry, interrupted: Arc<AtomicBool>, unfinished: Unfinished) {
-    let Some(code) = signal().await else { return };
+async fn end_on_signal(mut signals: Signals, registry: Registry, interrupted: Arc<AtomicBool>, unfinished: Unfinished) {
+    let code = signals.next().await;
     interrupted.store(true, Ordering::SeqCst);
     unfinished.remove();
-    tokio::spawn(async {
-        if signal().await.is_some() {
-            std::process::abort();
-        }
+    tokio::spawn(async move {
+        signals.next().await;
+        std::process::abort();
     });
     if let Err(error) = registry.close().await {
         eprintln!("store: {}", described(&error));
     }
-    std::process::exit(code)
+    std::process::exit(code.into())
 }

@@ -26,7 +26,8 @@ pub(crate) use args::{Command, Common, Escaped};
 use output::{Output, Trouble};
 
 use crate::args::{Cli, Source};
-use crate::end::{End, FAILED};
+use crate::end::End;
+use crate::run::Signals;
 
 /// The exit code of a "no".
 const NO: u8 = 1;
@@ -129,10 +130,12 @@ fn copy_between(copy: &Copy, out: &mut Output) -> Result<u8, Trouble> {
 
 /// Does the work, and then closes the stores. A signal ends it early, but not without closing.
 fn with(registries: &[Registry], work: impl Future<Output = Result<u8, Trouble>>) -> Result<u8, Trouble> {
-    crate::run::runtime()?.block_on(async {
+    let runtime = crate::run::runtime()?;
+    let mut signals = Signals::listen(&runtime);
+    runtime.block_on(async {
         let interrupted = async {
-            match crate::run::signal().await {
-                Some(code) => u8::try_from(code).unwrap_or(FAILED),
+            match &mut signals {
+                Some(signals) => signals.next().await,
                 None => pending().await,
             }
         };
