@@ -27,8 +27,8 @@ struct Piece {
 }
 
 impl RedisStore {
-    /// Sorts commands by connection, in their order.
-    fn pieces(&self, commands: impl Iterator<Item = (usize, usize, Cmd)>) -> Vec<Piece> {
+    /// Sorts commands by connection, in their order. Each is made when it is known whether it is the first of its piece.
+    fn pieces(&self, commands: impl Iterator<Item = (usize, usize, impl FnOnce(bool) -> Cmd)>) -> Vec<Piece> {
         let mut open: Vec<Option<Piece>> = (0..self.pool.size()).map(|_| None).collect();
         let mut full = Vec::new();
         for (item, (connection, bytes, command)) in commands.enumerate() {
@@ -38,7 +38,7 @@ impl RedisStore {
                 items: Vec::new(),
                 bytes: 0,
             });
-            piece.commands.add_command(command);
+            piece.commands.add_command(command(piece.items.is_empty()));
             piece.items.push(item);
             piece.bytes += bytes;
             if piece.bytes >= PIECE || piece.items.len() >= COMMANDS {
@@ -68,7 +68,7 @@ impl RedisStore {
         // Not MGET, which answers "absent" for what is not a string.
         let commands = keys.iter().map(|&key| {
             let full = self.keys.of(key);
-            (self.pool.number(key), full.len(), RedisStore::command("GET", full))
+            (self.pool.number(key), full.len(), move |_| RedisStore::command("GET", full))
         });
         let mut found = vec![None; keys.len()];
         for piece in self.pieces(commands) {
@@ -94,9 +94,11 @@ impl RedisStore {
             }
             return report.into_result().map(|()| deleted);
         }
+        self.before_batch().await?;
         let commands = keys.iter().map(|&key| {
             let full = self.keys.of(key);
-            (self.pool.number(key), full.len(), RedisStore::command("DEL", full))
+            let command = move |first| self.batch_delete(full, RedisStore::command("DEL", full), first);
+            (self.pool.number(key), full.len(), command)
         });
         let mut deleted = vec![false; keys.len()];
         let mut report = Report::default();
@@ -127,10 +129,12 @@ impl RedisStore {
             }
             return report.into_result();
         }
+        self.before_batch().await?;
         let versions: Vec<u64> = items.iter().map(|_| self.new_version()).collect();
         let commands = items.iter().zip(&versions).map(|(item, &version)| {
             let (full, stored) = (self.keys.of(item.key), Stored::new(version, item.value));
-            let command = RedisStore::set_command(full, stored, item.lifetime);
+            let command =
+                move |first| self.batch_write(full, RedisStore::set_command(full, stored, item.lifetime), first);
             (self.pool.number(item.key), full.len() + stored.len(), command)
         });
         let mut report = Report::default();

@@ -78,6 +78,11 @@ pub struct RedisOptions {
     /// Whether opening the store connects, and fails if that fails. Default: false: the first call connects.
     #[serde(default)]
     pub eager: bool,
+    /// Whether to keep the keys in a sorted set too, so that a page of a listing need not look at the whole database. All who
+    /// write this store must have it on, from its first entry on. Not with `cluster`, and not where `maxmemory-policy` evicts.
+    /// Default: false.
+    #[serde(default)]
+    pub ordered_index: bool,
 }
 
 /// Sentinels, and the primary to ask them for.
@@ -144,6 +149,7 @@ impl RedisOptions {
             scan_timeout: default_scan_timeout(),
             connections: default_connections(),
             eager: false,
+            ordered_index: false,
         }
     }
 
@@ -180,6 +186,10 @@ impl RedisOptions {
             (None, None, None) => return wrong("url", "is missing".to_owned()),
             _ => return wrong("url", "and sentinel and cluster exclude each other".to_owned()),
         };
+        if self.ordered_index && matches!(server, Server::Cluster(_)) {
+            let why = "cannot be had with cluster: the index and all entries would have to lie in one slot";
+            return wrong("ordered_index", why.to_owned());
+        }
         if self.database.is_some_and(|database| database < 0) {
             return wrong("database", "must not be negative".to_owned());
         }
@@ -273,6 +283,7 @@ impl fmt::Debug for RedisOptions {
             .field("scan_timeout", &self.scan_timeout.0)
             .field("connections", &self.connections)
             .field("eager", &self.eager)
+            .field("ordered_index", &self.ordered_index)
             .finish_non_exhaustive()
     }
 }

@@ -7,10 +7,11 @@ use store_core::{Condition, Error, Increment, Key, Lifetime, Outcome, Put, Resul
 use crate::RedisStore;
 use crate::envelope::{self, Stored};
 use crate::error::bad_reply;
+use crate::index;
 use crate::keys::FullKey;
 use crate::link::Failure;
 use crate::pool::Lane;
-use crate::scripts::{self, FOREIGN, NOT_TEXT, OVERFLOW};
+use crate::scripts::{FOREIGN, NOT_TEXT, OVERFLOW};
 use crate::store::{lifetime_argument, opened};
 
 /// How often a count that must go by compare-and-set may lose against others.
@@ -23,8 +24,8 @@ impl RedisStore {
         let first = by.initial.checked_add(by.delta).map_or_else(String::new, |first| first.to_string());
         for _ in 0..ATTEMPTS {
             let version = self.new_version();
-            let answer = lane
-                .script(&scripts::INCREMENT, key, |command| {
+            let answer = self
+                .run(lane, index::INCREMENT, key, |command| {
                     command.arg(by.delta).arg(&envelope::integer_header(version)).arg(&first);
                     lifetime_argument(command, by.lifetime);
                 })

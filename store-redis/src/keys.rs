@@ -27,7 +27,8 @@ impl Keys {
         Keys { base: base.into_bytes().into() }
     }
 
-    /// What every Redis key of this store begins with.
+    /// What every Redis key of this store begins with. By itself it is no entry's, since no key is empty: the ordered index
+    /// lies under it.
     pub(crate) fn base(&self) -> &[u8] {
         &self.base
     }

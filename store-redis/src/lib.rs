@@ -24,6 +24,7 @@
 //! - `server`, `connect`, `reply`, `encryption`, `link`, `supervisor`, `executor`: one connection that comes back, on whatever runtime there is.
 //! - `deadlines`, `pool`: one deadline around everything that a call waits for; what may be sent again, and what not.
 //! - `store`, `counter`, `batch`, `listing`: the operations.
+//! - `index`: the same with an ordered index, where it is asked for.
 //! - `error`: what the server and the network say, in the contract's words.
 
 mod batch;
@@ -36,6 +37,7 @@ mod encryption;
 mod envelope;
 mod error;
 mod executor;
+mod index;
 mod keys;
 mod link;
 mod listing;

@@ -109,7 +109,7 @@ impl RedisStore {
     }
 
     /// The entries of Redis keys, each of one moment; those that are gone are left out.
-    async fn fetch(&self, keys: &[Vec<u8>], want: Want, started: Instant) -> Result<Vec<Item>> {
+    pub(crate) async fn fetch(&self, keys: &[Vec<u8>], want: Want, started: Instant) -> Result<Vec<Item>> {
         let mut items = Vec::with_capacity(keys.len());
         let short = |key: &[u8]| self.keys.strip(key).map(Box::from).ok_or_else(bad_reply);
         for keys in keys.chunks(FETCH) {
@@ -147,7 +147,7 @@ impl RedisStore {
         Ok(items)
     }
 
-    fn check_time(&self, started: Instant) -> Result<()> {
+    pub(crate) fn check_time(&self, started: Instant) -> Result<()> {
         if started.elapsed() < self.scan_timeout {
             return Ok(());
         }
@@ -222,7 +222,7 @@ impl RedisStore {
                 }
             } else if !keys.is_empty() {
                 let lane = self.pool.numbered_lane(0);
-                match lane.once(redis::cmd("UNLINK").arg(&keys)).await {
+                match self.unlink(lane, &keys).await {
                     Ok(Value::Int(count)) => deleted += u64::try_from(count).unwrap_or(0),
                     Ok(_) => return Err(bad_reply()),
                     Err(failure) => {

@@ -164,21 +164,37 @@ impl Lane<'_> {
         link.batch(commands, &self.pool.deadlines, self.until).await
     }
 
-    /// Runs a script on one key: by its hash, in full if the server does not know it.
+    /// Runs a script on one key, and the index if there is one.
     pub(crate) async fn script(
         &self,
         script: &Script,
         key: FullKey<'_>,
+        index: Option<&[u8]>,
+        arguments: impl Fn(&mut Cmd),
+    ) -> Result<Value, Failure> {
+        let keys = |command: &mut Cmd| {
+            command.arg(key).arg(index);
+            arguments(command);
+        };
+        self.script_on(script, 1 + usize::from(index.is_some()), keys).await
+    }
+
+    /// Runs a script on as many keys as are said, which the arguments begin with: by its hash, in full if the server does not
+    /// know it.
+    pub(crate) async fn script_on(
+        &self,
+        script: &Script,
+        keys: usize,
         arguments: impl Fn(&mut Cmd),
     ) -> Result<Value, Failure> {
         let command = |name: &str, text: &str| {
-            let mut command = Cmd::with_capacity(9, text.len() + key.len() + 96);
-            command.arg(name).arg(text).arg(1).arg(key);
+            let mut command = Cmd::with_capacity(9, text.len() + 160);
+            command.arg(name).arg(text).arg(keys);
             arguments(&mut command);
             command
         };
         match self.once(&command("EVALSHA", &script.hash)).await {
-            Err(Failure::Refused(refusal)) if refusal.no_script => self.once(&command("EVAL", script.code)).await,
+            Err(Failure::Refused(refusal)) if refusal.no_script => self.once(&command("EVAL", &script.code)).await,
             result => result,
         }
     }

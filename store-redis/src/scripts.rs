@@ -11,13 +11,14 @@ use std::sync::LazyLock;
 /// A script and the hash that servers know it by.
 #[derive(Debug)]
 pub(crate) struct Script {
-    pub(crate) code: &'static str,
+    pub(crate) code: Box<str>,
     pub(crate) hash: String,
 }
 
 impl Script {
-    fn new(code: &'static str) -> Script {
-        Script { code, hash: redis::Script::new(code).get_hash().to_owned() }
+    pub(crate) fn new(code: impl Into<Box<str>>) -> Script {
+        let code = code.into();
+        Script { hash: redis::Script::new(&code).get_hash().to_owned(), code }
     }
 }
 

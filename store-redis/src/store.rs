@@ -20,10 +20,11 @@ use crate::deadlines::Deadlines;
 use crate::envelope::{self, Stored};
 use crate::error::bad_reply;
 use crate::executor::{Executor, OwnRuntime};
+use crate::index::{self, Index};
 use crate::keys::{FullKey, Keys};
 use crate::link::Failure;
 use crate::pool::{Lane, Pool};
-use crate::scripts::{self, ABSENT, CONFLICT, FOREIGN};
+use crate::scripts::{ABSENT, CONFLICT, FOREIGN};
 use crate::server::Server;
 use crate::supervisor::Supervised;
 
@@ -31,6 +32,8 @@ use crate::supervisor::Supervised;
 pub struct RedisStore {
     pub(crate) keys: Keys,
     pub(crate) pool: Pool,
+    /// Where there is one.
+    pub(crate) index: Option<Index>,
     pub(crate) scan_timeout: Duration,
     place: String,
     consistency: Consistency,
@@ -90,6 +93,7 @@ impl RedisStore {
         Ok(RedisStore {
             keys,
             pool,
+            index: options.ordered_index.then(Index::default),
             scan_timeout: options.scan_timeout.0,
             place,
             consistency,
@@ -157,7 +161,7 @@ impl RedisStore {
             }
             Condition::Always | Condition::IfVersion(_) => None,
         };
-        match (lane.once(&command).await, refused) {
+        match (self.send_write(lane, key, &command).await, refused) {
             (Ok(Value::Okay), _) => Ok(Written { version: Version::from_u64(version), ttl: ttl_from(put.lifetime) }),
             (Ok(Value::Nil), Some(refused)) => Err(refused()),
             (Ok(_), _) => Err(bad_reply()),
@@ -188,8 +192,8 @@ impl RedisStore {
         let expected = expected.map(version_bytes);
         let mut lost = None;
         loop {
-            let answer = lane
-                .script(&scripts::PUT, key, |command| {
+            let answer = self
+                .run(lane, index::PUT, key, |command| {
                     command.arg(condition).arg(expected.as_ref().map_or(&[][..], |version| &version[..])).arg(stored);
                     lifetime_argument(command, put.lifetime);
                     command.arg(if put.keep_ttl { "1" } else { "" });
@@ -241,7 +245,8 @@ impl RedisStore {
     /// Deletes without a condition.
     pub(crate) async fn delete_one(&self, key: Key<'_>) -> Result<bool> {
         let lane = self.pool.lane(key);
-        match lane.once(&RedisStore::command("DEL", self.keys.of(key))).await {
+        let key = self.keys.of(key);
+        match self.send_delete(lane, key, &RedisStore::command("DEL", key)).await {
             Ok(value) => truth(&value),
             Err(failure) => Err(lane.of_write(failure)),
         }
@@ -252,7 +257,7 @@ impl RedisStore {
         &self,
         key: Key<'_>,
         version: &Version,
-        script: &scripts::Script,
+        script: index::Pair,
         lifetime: Option<Lifetime>,
     ) -> Result<bool> {
         let lane = self.pool.lane(key);
@@ -260,8 +265,8 @@ impl RedisStore {
         let expected = version_bytes(version);
         let mut again = false;
         loop {
-            let answer = lane
-                .script(script, key, |command| {
+            let answer = self
+                .run(lane, script, key, |command| {
                     command.arg(&expected[..]);
                     if let Some(lifetime) = lifetime {
                         lifetime_argument(command, lifetime);
@@ -389,14 +394,14 @@ impl Store for RedisStore {
 
     async fn delete(&self, _: &Context, key: Key<'_>, if_version: Option<&Version>) -> Result<bool> {
         if let Some(version) = if_version {
-            return self.change_if(key, version, &scripts::DELETE_IF, None).await;
+            return self.change_if(key, version, index::DELETE_IF, None).await;
         }
         self.delete_one(key).await
     }
 
     async fn touch(&self, _: &Context, key: Key<'_>, lifetime: Lifetime, if_version: Option<&Version>) -> Result<bool> {
         if let Some(version) = if_version {
-            return self.change_if(key, version, &scripts::TOUCH_IF, Some(lifetime)).await;
+            return self.change_if(key, version, index::TOUCH_IF, Some(lifetime)).await;
         }
         let lane = self.pool.lane(key);
         let full = self.keys.of(key);
@@ -433,7 +438,7 @@ impl Store for RedisStore {
 
     async fn take(&self, _: &Context, key: Key<'_>) -> Result<Option<Payload>> {
         let lane = self.pool.lane(key);
-        match lane.script(&scripts::TAKE, self.keys.of(key), |_| {}).await {
+        match self.run(lane, index::TAKE, self.keys.of(key), |_| {}).await {
             Ok(value) => Ok(opened(value)?.map(|(payload, _)| payload)),
             Err(failure) => Err(lane.of_write(failure)),
         }
@@ -456,6 +461,9 @@ impl Store for RedisStore {
     }
 
     async fn list(&self, _: &Context, list: List<'_>) -> Result<ListPage> {
+        if self.index.is_some() {
+            return self.indexed_page(list).await;
+        }
         self.page(list).await
     }
 
