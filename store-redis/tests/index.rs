@@ -200,3 +200,29 @@ fn a_cluster_cannot_have_it() {
     options.ordered_index = true;
     options.check().unwrap();
 }
+
+#[test]
+fn the_permissions_that_the_readme_names_are_enough() {
+    let server = RedisServer::start();
+    let plain = "+get +set +del +unlink +exists +pttl +pexpire +persist +getex +getrange +incrby +scan +eval +evalsha +multi +exec +ping";
+    let index = "+zadd +zrem +zcard +zrandmember +zrangebylex";
+    let rules = format!("ACL SETUSER app on >secret ~store/* {plain} {index}");
+    server.cli(&rules.split(' ').collect::<Vec<_>>());
+    let mut options = options(&server);
+    options.username = Some("app".to_owned());
+    options.password = Some(store_core::config::Secret::new("secret"));
+    let (_, handle) = support::open(&options);
+    // INFO is not among them: a server that does not tell is trusted.
+    block_on(handle.set("a", &1, Expiry::millis(1))).unwrap();
+    std::thread::sleep(Duration::from_millis(5));
+    block_on(handle.set_many(&[("b", 1, Expiry::Never), ("c", 1, Expiry::Never)])).unwrap();
+    block_on(handle.increment("b", 1)).unwrap();
+    assert_eq!(block_on(handle.take::<i64>("b")).unwrap(), Some(2));
+    assert_eq!(block_on(handle.list(&ListOptions::default())).unwrap().items.len(), 1);
+    assert_eq!(members(&server), 1);
+    assert_eq!(block_on(handle.clear("")).unwrap(), 1);
+    // Without the right to the index nothing is written at all.
+    server.cli(&["ACL", "SETUSER", "app", "-zadd"]);
+    assert_eq!(block_on(handle.set("d", &1, Expiry::Never)).unwrap_err().kind(), Kind::PermissionDenied);
+    assert_eq!(block_on(handle.get::<i64>("d")).unwrap(), None);
+}
