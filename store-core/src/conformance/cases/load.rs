@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -163,17 +163,22 @@ pub(crate) async fn get_or_set_recursion_on_one_key_conflicts(cx: &Cx) {
 
 pub(crate) async fn get_or_set_waits_have_a_deadline(cx: &Cx) {
     let handle = cx.handle().await;
+    let loading = AtomicBool::new(false);
     let slow = || async {
-        SystemTimer.sleep(Duration::from_millis(200)).await;
+        loading.store(true, Ordering::SeqCst);
+        SystemTimer.sleep(Duration::from_millis(400)).await;
         Ok(Loaded::value(1))
     };
     let options = LoadOptions::default();
     let hurried = LoadOptions::default().wait(Duration::from_millis(10));
-    let (loaded, waited) = both(
-        handle.get_or_set("k", &options, slow),
-        handle.get_or_set("k", &hurried, || async { Ok(Loaded::value(2)) }),
-    )
-    .await;
+    let waiting = async {
+        // Whoever finds the key absent first loads: that must be the slow one.
+        while !loading.load(Ordering::SeqCst) {
+            SystemTimer.sleep(Duration::from_millis(1)).await;
+        }
+        handle.get_or_set("k", &hurried, || async { Ok(Loaded::value(2)) }).await
+    };
+    let (loaded, waited) = both(handle.get_or_set("k", &options, slow), waiting).await;
     assert_eq!(loaded.must(), Some(1));
     refused(waited, Kind::Timeout);
 }
