@@ -17,8 +17,10 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo};
-use store_core::{BatchWrite, Context, Key, Lifetime, Put, Store};
-use store_redis::{RedisOptions, RedisStore};
+use store_core::config::HumanDuration;
+use store_core::{Backend, BatchWrite, Context, Key, Lifetime, OpenContext, Put, Store};
+use store_memory::{MemoryBackend, MemoryOptions};
+use store_redis::{NearCache, RedisOptions, RedisStore};
 use store_testkit::RedisServer;
 
 const ROUNDS: usize = 11;
@@ -171,6 +173,52 @@ fn redis_benchmark(server: &RedisServer) {
     println!("{:24} {:26} {:>10} /s", "GET, 50 connections", "redis-benchmark", rate);
 }
 
+/// Reads that need no server: hits of the near cache, against the same reads of a store in memory.
+async fn near_hits(server: &RedisServer, rounds: usize, length: Duration) {
+    const HOT: u64 = 10_000;
+    let mut options = RedisOptions::new(server.url());
+    let mut near = NearCache::new(64 << 20);
+    near.ttl = HumanDuration(Duration::from_secs(3600));
+    options.near_cache = Some(near);
+    let near: Arc<dyn Store> = Arc::new(RedisStore::open("near", &options).expect("opens"));
+    let memory: Arc<dyn Store> = MemoryBackend.open(&MemoryOptions::default(), OpenContext::new("near")).await.unwrap();
+    let names: Vec<String> = (0..HOT).map(name).collect();
+    for store in [&near, &memory] {
+        for names in names.chunks(1000) {
+            ours(&**store, Work::SetMany, names, &[0xc0; 100]).await;
+        }
+        for name in &names {
+            store.get(&CX, Key::new(name).unwrap()).await.unwrap().unwrap();
+        }
+    }
+    let contenders = [("store-memory", memory), ("store-redis, near cache", near)];
+    let mut rates = [Vec::new(), Vec::new()];
+    for round in 0..rounds {
+        for place in 0..2 {
+            let which = (place + round) % 2;
+            let now = contenders[which].1.immediate().unwrap();
+            let mut random = fastrand::Rng::with_seed(round as u64);
+            let (start, mut done) = (Instant::now(), 0);
+            while start.elapsed() < length {
+                for _ in 0..1000 {
+                    let key = Key::new(&names[random.usize(..names.len())]).unwrap();
+                    std::hint::black_box(now.try_get(&CX, key).expect("a hit").unwrap());
+                }
+                done += 1000;
+            }
+            rates[which].push(start.elapsed().as_nanos() as f64 / f64::from(done));
+        }
+    }
+    let medians = rates.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    });
+    for ((name, _), nanos) in contenders.iter().zip(medians) {
+        let title = "near-cache hit, 1 caller";
+        println!("{title:24} {name:26} {nanos:9.1} ns  {:5.2}x the time", nanos / medians[0]);
+    }
+}
+
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     // `cargo test` runs benchmarks too, to see that they work: then one short turn is enough.
@@ -233,6 +281,9 @@ async fn main() {
             let (rate, cost) = (rate / 1e3, cost * 1e6);
             println!("{title:24} {name:26} {rate:9.1} k/s {rates:5.2}x   {cost:7.2} us of processor {costs:5.2}x");
         }
+    }
+    if "near-cache hit".contains(&only) {
+        near_hits(&server, rounds, length).await;
     }
     if !testing && only.is_empty() {
         tokio::task::block_in_place(|| redis_benchmark(&server));

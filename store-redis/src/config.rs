@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Deserialize;
-use store_core::config::{HumanDuration, Secret};
+use store_core::config::{HumanDuration, Secret, Size};
 use store_core::{Backend, Error, OpenContext, Result, Store, async_trait};
 
 use crate::RedisStore;
@@ -18,6 +18,9 @@ use crate::target::{Place, Target};
 
 /// The most connections of one store.
 const MAX_CONNECTIONS: usize = 64;
+
+/// The smallest near cache.
+const LEAST_NEAR: u64 = 64 << 10;
 
 /// Options of a Redis store. `Debug` shows no user name and no password.
 ///
@@ -83,6 +86,30 @@ pub struct RedisOptions {
     /// Default: false.
     #[serde(default)]
     pub ordered_index: bool,
+    /// Whether, and how, to keep hot keys in this process too. Not with `cluster`. Default: no.
+    #[serde(default)]
+    pub near_cache: Option<NearCache>,
+}
+
+/// A copy of hot keys in this process: reads of them ask no server. See the crate's documentation for what such reads may miss, and for
+/// how long.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct NearCache {
+    /// How much memory it may take: 64 KiB or more. Values larger than a sixteenth of it may not be kept.
+    pub max_bytes: Size,
+    /// How old an answer may be at most, even if the server cannot be heard any more. Default: 1 s.
+    #[serde(default = "default_timeout")]
+    pub ttl: HumanDuration,
+}
+
+impl NearCache {
+    /// A near cache of this many bytes, with the default bound of 1 s.
+    #[must_use]
+    pub const fn new(max_bytes: u64) -> NearCache {
+        NearCache { max_bytes: Size(max_bytes), ttl: default_timeout() }
+    }
 }
 
 /// Sentinels, and the primary to ask them for.
@@ -150,6 +177,7 @@ impl RedisOptions {
             connections: default_connections(),
             eager: false,
             ordered_index: false,
+            near_cache: None,
         }
     }
 
@@ -189,6 +217,17 @@ impl RedisOptions {
         if self.ordered_index && matches!(server, Server::Cluster(_)) {
             let why = "cannot be had with cluster: the index and all entries would have to lie in one slot";
             return wrong("ordered_index", why.to_owned());
+        }
+        if let Some(near) = &self.near_cache {
+            if matches!(server, Server::Cluster(_)) {
+                return wrong("near_cache", "cannot be had with cluster".to_owned());
+            }
+            if near.max_bytes.0 < LEAST_NEAR {
+                return wrong("near_cache.max_bytes", "must be at least 64 KiB".to_owned());
+            }
+            if near.ttl.0.is_zero() || near.ttl.0 > Duration::from_secs(3600) {
+                return wrong("near_cache.ttl", "must be more than 0 and at most 1h".to_owned());
+            }
         }
         if self.database.is_some_and(|database| database < 0) {
             return wrong("database", "must not be negative".to_owned());
@@ -284,6 +323,7 @@ impl fmt::Debug for RedisOptions {
             .field("connections", &self.connections)
             .field("eager", &self.eager)
             .field("ordered_index", &self.ordered_index)
+            .field("near_cache", &self.near_cache)
             .finish_non_exhaustive()
     }
 }

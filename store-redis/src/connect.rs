@@ -8,16 +8,18 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo};
+use redis::{AsyncConnectionConfig, Cmd, ProtocolVersion, PushInfo, RedisConnectionInfo};
 use store_core::{Error, Outcome, Result};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::encryption::Encryption;
 use crate::error;
+use crate::near::{Emptied, Near};
 use crate::reply::{Reader, Reply};
 use crate::target::{Place, Target};
 
@@ -51,6 +53,8 @@ pub(crate) struct Manner {
     pub(crate) encryption: Encryption,
     /// A server that says it is a replica is the wrong one.
     pub(crate) primary_only: bool,
+    /// Where there is one: the server is asked to say what changes.
+    pub(crate) near: Option<Arc<Near>>,
 }
 
 /// Connects. The caller sets the deadline.
@@ -137,16 +141,29 @@ async fn open<S: Stream + 'static>(
     address: Option<SocketAddr>,
 ) -> Result<Opened> {
     let id = handshake(&mut stream, target, manner, previous).await?;
-    let config = AsyncConnectionConfig::new()
+    let mut config = AsyncConnectionConfig::new()
         .set_response_timeout(None)
         .set_connection_timeout(None)
         .set_pipeline_buffer_size(PIPELINE);
     // Everything is set up already: redis-rs has nothing to say to the server.
-    let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();
+    if let Some(near) = manner.near.clone() {
+        // But it hands on what the server says unasked only if it has itself asked for RESP3, once more.
+        info = info.set_protocol(ProtocolVersion::RESP3);
+        config = config.set_push_sender(move |push: PushInfo| {
+            near.pushed(&push);
+            Ok::<(), ()>(())
+        });
+    }
     let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config)
         .await
         .map_err(|_| Error::unavailable("cannot set up the connection to Redis"))?;
-    Ok(Opened { connection, driver: Box::pin(driver), peer: Peer { id, address } })
+    let fed = manner.near.clone().map(Emptied);
+    let driver = Box::pin(async move {
+        let _fed = fed;
+        driver.await;
+    });
+    Ok(Opened { connection, driver, peer: Peer { id, address } })
 }
 
 /// What a reply of the handshake decides.
@@ -193,6 +210,10 @@ async fn handshake<S: Stream>(stream: &mut S, target: &Target, manner: &Manner, 
     }
     if target.database != 0 {
         say(Step::Required, redis::cmd("SELECT").arg(target.database));
+    }
+    if manner.near.is_some() {
+        say(Step::Required, redis::cmd("HELLO").arg(3));
+        say(Step::Required, redis::cmd("CLIENT").arg("TRACKING").arg("ON"));
     }
     if manner.primary_only {
         say(Step::Role, &redis::cmd("ROLE"));

@@ -25,6 +25,7 @@
 //! - `deadlines`, `pool`: one deadline around everything that a call waits for; what may be sent again, and what not.
 //! - `store`, `counter`, `batch`, `listing`: the operations.
 //! - `index`: the same with an ordered index, where it is asked for.
+//! - `near`: hot keys answered from this process, where that is asked for.
 //! - `error`: what the server and the network say, in the contract's words.
 
 mod batch;
@@ -41,6 +42,7 @@ mod index;
 mod keys;
 mod link;
 mod listing;
+mod near;
 mod pool;
 mod reply;
 mod scripts;
@@ -49,7 +51,7 @@ mod store;
 mod supervisor;
 mod target;
 
-pub use config::{RedisBackend, RedisOptions, Sentinel};
+pub use config::{NearCache, RedisBackend, RedisOptions, Sentinel};
 pub use store::RedisStore;
 
 #[cfg(doctest)]

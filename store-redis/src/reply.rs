@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// One reply in RESP2.
+/// One reply in RESP2, or such as a handshake in RESP3 has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     /// `+OK`
@@ -14,7 +14,7 @@ pub(crate) enum Reply {
     Integer(i64),
     /// A string, as text; `None` for nil.
     Text(Option<String>),
-    /// A list; nil is an empty one.
+    /// A list; nil is an empty one, and a map has keys and values in turn.
     List(Vec<Reply>),
 }
 
@@ -58,7 +58,7 @@ fn no_redis() -> io::Error {
 fn parse(bytes: &[u8], at: &mut usize, depth: usize) -> io::Result<Option<Reply>> {
     let rest = &bytes[*at..];
     let Some(&kind) = rest.first() else { return Ok(None) };
-    if !b"+-:$*".contains(&kind) || depth > DEPTH {
+    if !b"+-:$*%".contains(&kind) || depth > DEPTH {
         return Err(no_redis());
     }
     let Some(end) = rest.iter().position(|&byte| byte == b'\n') else { return Ok(None) };
@@ -80,6 +80,7 @@ fn parse(bytes: &[u8], at: &mut usize, depth: usize) -> io::Result<Option<Reply>
         }
         _ => {
             let len = usize::try_from(number()?).unwrap_or(0);
+            let len = if kind == b'%' { len.saturating_mul(2) } else { len };
             let mut items = Vec::new();
             for _ in 0..len {
                 match parse(bytes, at, depth + 1)? {
@@ -98,7 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn replies_come_in_any_pieces() {
-        let wire = b"+OK\r\n-ERR no\r\n:-5\r\n$3\r\na\nb\r\n$-1\r\n*2\r\n$1\r\nx\r\n*1\r\n:1\r\n*-1\r\n";
+        let wire = b"+OK\r\n-ERR no\r\n:-5\r\n$3\r\na\nb\r\n$-1\r\n*2\r\n$1\r\nx\r\n*1\r\n:1\r\n*-1\r\n%1\r\n$1\r\nx\r\n:1\r\n";
         let text = |text: &str| Reply::Text(Some(text.to_owned()));
         let expected = [
             Reply::Simple("OK".into()),
@@ -108,6 +109,7 @@ mod tests {
             Reply::Text(None),
             Reply::List(vec![text("x"), Reply::List(vec![Reply::Integer(1)])]),
             Reply::List(Vec::new()),
+            Reply::List(vec![text("x"), Reply::Integer(1)]),
         ];
         let mut stream = tokio_stream(wire);
         let mut reader = Reader::default();

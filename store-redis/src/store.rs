@@ -18,11 +18,12 @@ use crate::config::RedisOptions;
 use crate::connect::Manner;
 use crate::deadlines::Deadlines;
 use crate::envelope::{self, Stored};
-use crate::error::bad_reply;
+use crate::error::{self, bad_reply};
 use crate::executor::{Executor, OwnRuntime};
 use crate::index::{self, Index};
 use crate::keys::{FullKey, Keys};
 use crate::link::Failure;
+use crate::near::{Emptied, Near, Writing};
 use crate::pool::{Lane, Pool};
 use crate::scripts::{ABSENT, CONFLICT, FOREIGN};
 use crate::server::Server;
@@ -34,6 +35,8 @@ pub struct RedisStore {
     pub(crate) pool: Pool,
     /// Where there is one.
     pub(crate) index: Option<Index>,
+    /// Where there is one.
+    pub(crate) near: Option<Arc<Near>>,
     pub(crate) scan_timeout: Duration,
     place: String,
     consistency: Consistency,
@@ -64,16 +67,20 @@ impl RedisStore {
         let server = options.server()?;
         let place = server.to_string();
         let consistency = match &server {
+            _ if options.near_cache.is_some() => Consistency::Bounded,
             Server::Fixed(_) => Consistency::Linearizable,
             Server::Sentinel(_) | Server::Cluster(_) => Consistency::Failover,
         };
+        let keys = Keys::new(&options.prefix, id);
+        let near = options.near_cache.as_ref();
+        let near = near.map(|near| Arc::new(Near::new(keys.clone(), near.max_bytes.0, near.ttl.0)));
         let manner = Manner {
             timeout: options.timeout.0,
             encryption: options.encryption(&server, base_dir)?,
             primary_only: server.can_move(),
+            near: near.clone(),
         };
         let (timeout, connect_timeout) = (options.timeout.0, options.connect_timeout.0);
-        let keys = Keys::new(&options.prefix, id);
         let executor = Arc::new(Executor::new(Arc::clone(own)));
         let connections = (0..options.connections)
             .map(|_| {
@@ -94,6 +101,7 @@ impl RedisStore {
             keys,
             pool,
             index: options.ordered_index.then(Index::default),
+            near,
             scan_timeout: options.scan_timeout.0,
             place,
             consistency,
@@ -229,6 +237,44 @@ impl RedisStore {
         }
     }
 
+    /// Lets the near cache forget a key when the write that begins now has ended, whichever way.
+    fn writing<'a>(&'a self, key: Key<'a>) -> Writing<'a> {
+        Near::writing(self.near.as_ref(), key)
+    }
+
+    /// Reads a key for the near cache: value and time left in one trip.
+    ///
+    /// They need not be of one moment: what comes between invalidates the ticket.
+    async fn get_near(&self, near: &Near, key: Key<'_>) -> Result<Option<Payload>> {
+        if let Some(value) = near.get(key) {
+            return Ok(Some(value));
+        }
+        let lane = self.pool.lane(key);
+        let full = self.keys.of(key);
+        let mut commands = redis::pipe();
+        commands.cmd("GET").arg(full).cmd("PTTL").arg(full);
+        loop {
+            let ticket = near.ticket(key);
+            let answers = match lane.batch(&commands).await {
+                Ok(answers) => answers,
+                Err(Failure::Lost(_)) if !lane.is_over() => continue,
+                Err(failure) => return Err(lane.of_read(failure)),
+            };
+            let mut answers = answers.into_iter();
+            let (Some(value), Some(pttl)) = (answers.next(), answers.next()) else { return Err(bad_reply()) };
+            if let Value::ServerError(refusal) = &value {
+                return Err(error::reply(refusal).error);
+            }
+            let Some((value, _)) = opened(value)? else { return Ok(None) };
+            if let Value::Int(pttl) = pttl
+                && let Some(ttl) = ttl_of(pttl)
+            {
+                near.fill(ticket, key, &value, ttl);
+            }
+            return Ok(Some(value));
+        }
+    }
+
     /// One entry.
     pub(crate) async fn one(&self, key: Key<'_>) -> Result<Option<Entry>> {
         let full = self.keys.of(key);
@@ -360,15 +406,21 @@ impl Store for RedisStore {
     }
 
     fn immediate(&self) -> Option<&dyn TryStore> {
-        None
+        self.near.as_deref().map(|near| near as &dyn TryStore)
     }
 
     async fn get(&self, _: &Context, key: Key<'_>) -> Result<Option<Payload>> {
+        if let Some(near) = &self.near {
+            return self.get_near(near, key).await;
+        }
         let value = self.pool.lane(key).read(&RedisStore::command("GET", self.keys.of(key))).await?;
         Ok(opened(value)?.map(|(payload, _)| payload))
     }
 
     async fn has(&self, _: &Context, key: Key<'_>) -> Result<bool> {
+        if self.near.as_ref().is_some_and(|near| near.get(key).is_some()) {
+            return Ok(true);
+        }
         truth(&self.pool.lane(key).read(&RedisStore::command("EXISTS", self.keys.of(key))).await?)
     }
 
@@ -384,6 +436,7 @@ impl Store for RedisStore {
     }
 
     async fn put(&self, _: &Context, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
+        let _writing = self.writing(key);
         match put.condition {
             // Without a live entry there is no TTL to keep.
             Condition::IfAbsent => self.put_plain(key, value, put).await,
@@ -393,6 +446,7 @@ impl Store for RedisStore {
     }
 
     async fn delete(&self, _: &Context, key: Key<'_>, if_version: Option<&Version>) -> Result<bool> {
+        let _writing = self.writing(key);
         if let Some(version) = if_version {
             return self.change_if(key, version, index::DELETE_IF, None).await;
         }
@@ -400,6 +454,7 @@ impl Store for RedisStore {
     }
 
     async fn touch(&self, _: &Context, key: Key<'_>, lifetime: Lifetime, if_version: Option<&Version>) -> Result<bool> {
+        let _writing = self.writing(key);
         if let Some(version) = if_version {
             return self.change_if(key, version, index::TOUCH_IF, Some(lifetime)).await;
         }
@@ -424,6 +479,7 @@ impl Store for RedisStore {
     }
 
     async fn get_and_touch(&self, _: &Context, key: Key<'_>, lifetime: Lifetime) -> Result<Option<Payload>> {
+        let _writing = self.writing(key);
         let lane = self.pool.lane(key);
         let mut command = RedisStore::command("GETEX", self.keys.of(key));
         match lifetime.as_millis() {
@@ -437,6 +493,7 @@ impl Store for RedisStore {
     }
 
     async fn take(&self, _: &Context, key: Key<'_>) -> Result<Option<Payload>> {
+        let _writing = self.writing(key);
         let lane = self.pool.lane(key);
         match self.run(lane, index::TAKE, self.keys.of(key), |_| {}).await {
             Ok(value) => Ok(opened(value)?.map(|(payload, _)| payload)),
@@ -445,18 +502,28 @@ impl Store for RedisStore {
     }
 
     async fn increment(&self, _: &Context, key: Key<'_>, by: Increment) -> Result<i64> {
+        let _writing = self.writing(key);
         self.count(key, by).await
     }
 
     async fn get_many(&self, _: &Context, keys: &[Key<'_>]) -> Result<Vec<Option<Payload>>> {
-        self.read_batch(keys).await
+        let Some(near) = &self.near else { return self.read_batch(keys).await };
+        let mut found: Vec<Option<Payload>> = keys.iter().map(|&key| near.get(key)).collect();
+        let missing: Vec<usize> = (0..keys.len()).filter(|&item| found[item].is_none()).collect();
+        let asked: Vec<Key<'_>> = missing.iter().map(|&item| keys[item]).collect();
+        for (item, value) in missing.into_iter().zip(self.read_batch(&asked).await?) {
+            found[item] = value;
+        }
+        Ok(found)
     }
 
     async fn set_many(&self, _: &Context, items: &[BatchWrite<'_>]) -> Result<()> {
+        let _writing: Vec<_> = items.iter().map(|item| self.writing(item.key)).collect();
         self.write_batch(items).await
     }
 
     async fn delete_many(&self, _: &Context, keys: &[Key<'_>]) -> Result<Vec<bool>> {
+        let _writing: Vec<_> = keys.iter().map(|&key| self.writing(key)).collect();
         self.delete_batch(keys).await
     }
 
@@ -472,6 +539,7 @@ impl Store for RedisStore {
     }
 
     async fn clear(&self, _: &Context, prefix: &[u8], cursor: Option<&ScanCursor>) -> Result<ClearStep> {
+        let _writing = self.near.clone().map(Emptied);
         self.clear_step(prefix, cursor).await
     }
 
@@ -497,6 +565,9 @@ impl Store for RedisStore {
 
     async fn close(&self) -> Result<()> {
         self.pool.close();
+        if let Some(near) = &self.near {
+            near.clear();
+        }
         Ok(())
     }
 }
