@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Operator(crate::operator::Command),
     #[command(flatten)]
     Moving(crate::moving::Command),
+    #[command(flatten)]
+    Measure(crate::measure::Command),
 }
 
 /// Which configuration, and which part of it.

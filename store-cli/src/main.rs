@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod end;
 mod lua;
+mod measure;
 mod moving;
 mod operator;
 mod run;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Check(source) => check::check(&source),
         Command::Operator(command) => return operator::run(command),
         Command::Moving(command) => return moving::run(&command),
+        Command::Measure(command) => return measure::run(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

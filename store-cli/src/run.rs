@@ -60,7 +60,12 @@ fn read(script: &Path) -> Result<Vec<u8>, End> {
 
 /// One worker beside the main thread, which runs the script: connections are served while the script computes.
 pub(crate) fn runtime() -> Result<Runtime, End> {
-    let built = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime_of(1)
+}
+
+/// So many workers beside the main thread.
+pub(crate) fn runtime_of(workers: usize) -> Result<Runtime, End> {
+    let built = Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     built.map_err(|error| End::failed(format!("cannot start: {error}")))
 }
 

@@ -354,7 +354,11 @@ impl RedisBackend {
         self.store_in(id, options, Path::new("."))
     }
 
-    fn store_in(&self, id: &str, options: &RedisOptions, base_dir: &Path) -> Result<RedisStore> {
+    /// As [`store`](RedisBackend::store), with the folder that relative paths in the options are relative to.
+    ///
+    /// # Errors
+    /// INVALID for mistakes in the options.
+    pub fn store_in(&self, id: &str, options: &RedisOptions, base_dir: &Path) -> Result<RedisStore> {
         let deadlines = Arc::clone(self.deadlines.get_or_init(|| Arc::new(Deadlines::new())));
         RedisStore::build(id, options, base_dir, &self.own, deadlines)
     }

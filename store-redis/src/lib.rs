@@ -26,6 +26,7 @@
 //! - `store`, `counter`, `batch`, `listing`: the operations.
 //! - `index`: the same with an ordered index, where it is asked for.
 //! - `near`: hot keys answered from this process, where that is asked for.
+//! - `stats`: what the servers have counted, for those who watch.
 //! - `error`: what the server and the network say, in the contract's words.
 
 mod batch;
@@ -47,11 +48,13 @@ mod pool;
 mod reply;
 mod scripts;
 mod server;
+mod stats;
 mod store;
 mod supervisor;
 mod target;
 
 pub use config::{NearCache, RedisBackend, RedisOptions, Sentinel};
+pub use stats::{CommandStats, ServerStats};
 pub use store::RedisStore;
 
 #[cfg(doctest)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ReadError, StrDeserializer};
 use store::Expiry;
-use store::config::HumanDuration;
+use store::config::{HumanDuration, Size};
 
 use super::args::Escaped;
 use super::escape;
@@ -34,6 +34,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Trouble> {
         Ok(duration) => Ok(duration.0),
         Err(error) => Err(Trouble::Usage(error.to_string())),
     }
+}
+
+/// A size as configurations have them; a bare number is one of bytes.
+pub(crate) fn size(text: &str) -> Result<Size, Trouble> {
+    if let Ok(bytes) = text.trim().parse() {
+        return Ok(Size(bytes));
+    }
+    let deserializer: StrDeserializer<'_, ReadError> = text.into_deserializer();
+    Size::deserialize(deserializer).map_err(|error| Trouble::Usage(error.to_string()))
 }
 
 #[cfg(test)]

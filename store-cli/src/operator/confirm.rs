@@ -30,7 +30,7 @@ fn which(prefix: &[u8]) -> String {
 }
 
 /// Asks on the terminal. Where there is none, nobody can have meant it but by an option.
-fn ask(what: &str, option: &str) -> Result<(), Trouble> {
+pub(crate) fn ask(what: &str, option: &str) -> Result<(), Trouble> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() || !std::io::stderr().is_terminal() {
         return Err(Trouble::Usage(format!("this would {what}: say so with {option}")));

@@ -5,10 +5,10 @@
 
 mod args;
 pub(crate) mod arguments;
-mod confirm;
+pub(crate) mod confirm;
 mod copy;
 pub(crate) mod escape;
-mod json;
+pub(crate) mod json;
 mod keys;
 pub(crate) mod output;
 pub(crate) mod progress;
@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use store::{Backends, Registry};
+use tokio::runtime::Runtime;
 
 use args::Copy;
 pub(crate) use args::{Command, Common, Escaped};
@@ -34,9 +35,13 @@ const NO: u8 = 1;
 
 /// Does what the command says. Stores are flushed and closed when this returns.
 pub(crate) fn run(command: Command) -> ExitCode {
-    let json = command.json();
+    answer(command.json(), |out| act(command, out))
+}
+
+/// Has a command say what it has to, and gives its exit code.
+pub(crate) fn answer(json: bool, act: impl FnOnce(&mut Output) -> Result<u8, Trouble>) -> ExitCode {
     let mut out = Output::new(json);
-    let ended = act(command, &mut out);
+    let ended = act(&mut out);
     let flushed = out.flush();
     let code = match (ended, flushed) {
         (Ok(code), Ok(())) => code,
@@ -78,17 +83,17 @@ fn act(command: Command, out: &mut Output) -> Result<u8, Trouble> {
 
 /// Where a command acts: the stores, and who asks.
 #[derive(Clone, Debug)]
-struct At {
+pub(crate) struct At {
     registry: Registry,
     cx: store::Context,
 }
 
 impl At {
-    fn new(registry: &Registry, common: &Common) -> At {
+    pub(crate) fn new(registry: &Registry, common: &Common) -> At {
         At { registry: registry.clone(), cx: common.caller.context() }
     }
 
-    async fn open(&self, id: &str) -> store::Result<store::Handle> {
+    pub(crate) async fn open(&self, id: &str) -> store::Result<store::Handle> {
         self.registry.get_as(id, &self.cx).await
     }
 }
@@ -129,8 +134,17 @@ fn copy_between(copy: &Copy, out: &mut Output) -> Result<u8, Trouble> {
 }
 
 /// Does the work, and then closes the stores. A signal ends it early, but not without closing.
-fn with(registries: &[Registry], work: impl Future<Output = Result<u8, Trouble>>) -> Result<u8, Trouble> {
-    let runtime = crate::run::runtime()?;
+pub(crate) fn with(registries: &[Registry], work: impl Future<Output = Result<u8, Trouble>>) -> Result<u8, Trouble> {
+    with_last(crate::run::runtime()?, registries, work, async { Ok(()) })
+}
+
+/// As [`with`]; what comes last is done before the stores are closed, however the work ended.
+pub(crate) fn with_last(
+    runtime: Runtime,
+    registries: &[Registry],
+    work: impl Future<Output = Result<u8, Trouble>>,
+    last: impl Future<Output = Result<(), Trouble>>,
+) -> Result<u8, Trouble> {
     let mut signals = Signals::listen(&runtime);
     runtime.block_on(async {
         let interrupted = async {
@@ -146,6 +160,12 @@ fn with(registries: &[Registry], work: impl Future<Output = Result<u8, Trouble>>
                 Ok(code)
             }
         };
+        let tidied = last.await;
+        if ended.is_ok()
+            && let Err(trouble) = tidied
+        {
+            ended = Err(trouble);
+        }
         for registry in registries {
             let closed = registry.close().await;
             if ended.is_ok() {

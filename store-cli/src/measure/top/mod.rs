@@ -1,0 +1,292 @@
+//! `store top`: what can be seen of a store from outside, again and again.
+
+mod screen;
+#[cfg(feature = "redis")]
+mod server;
+mod survey;
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use serde_json::{Value as Json, json};
+use store::{Backends, Error, Handle, Registry};
+
+use crate::operator::arguments::{self, duration};
+use crate::operator::json::from_bytes;
+use crate::operator::output::{Output, Trouble, error_object};
+use crate::operator::{At, Common, Escaped, with};
+use screen::OtherScreen;
+use survey::{Parts, Survey};
+
+/// How long a single look reads the store, unless told.
+const ONE_LOOK: Duration = Duration::from_secs(2);
+/// How much of the time between two pictures is spent on reading the store, unless told: one part in so many.
+const PART: u32 = 10;
+/// How often the store is asked for an answer, of which the median is told.
+const PINGS: usize = 5;
+
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    /// The store's id
+    #[arg(value_name = "ID")]
+    id: String,
+    /// One look, and done; so it is where no terminal is
+    #[arg(long)]
+    once: bool,
+    /// How long from one picture to the next, and what rates are taken over
+    #[arg(long, value_name = "DURATION", default_value = "2s")]
+    interval: String,
+    /// How long the store is read for each picture [default: a tenth of the interval; 2s for one look]
+    #[arg(long, value_name = "DURATION")]
+    budget: Option<String>,
+    /// What the parts of keys are separated by
+    #[arg(long, value_name = "TEXT", default_value = ":")]
+    separator: OsString,
+    /// How many parts of a key make its prefix
+    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<usize>::new().range(1..=16))]
+    depth: usize,
+    /// How many prefixes are shown
+    #[arg(long, value_name = "N", default_value = "10", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    prefixes: usize,
+    #[command(flatten)]
+    escaped: Escaped,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Top {
+    pub(super) fn json(&self) -> bool {
+        self.common.json
+    }
+}
+
+/// All that is drawn.
+struct Picture<'a> {
+    id: &'a str,
+    backend: &'static str,
+    /// About how many entries there are, where the backend knows.
+    entries: Option<u64>,
+    ping: Option<Duration>,
+    survey: &'a Survey,
+    prefixes: usize,
+    separator: &'a [u8],
+    /// What could not be found out.
+    troubles: &'a [Error],
+    note: Option<&'static str>,
+    #[cfg(feature = "redis")]
+    sample: Option<&'a server::Sample>,
+    #[cfg(feature = "redis")]
+    rates: Option<&'a server::Rates>,
+}
+
+pub(super) fn top(top: &Top, out: &mut Output) -> Result<u8, Trouble> {
+    let interval = duration(&top.interval)?;
+    if interval < Duration::from_millis(100) || interval > Duration::from_secs(3600) {
+        return Err(Trouble::Usage("the interval is at least 100ms and at most 1h".to_owned()));
+    }
+    let separator = arguments::bytes(&top.separator, &top.escaped)?;
+    if separator.is_empty() {
+        return Err(Trouble::Usage("the separator is not empty".to_owned()));
+    }
+    let budget = top.budget.as_deref().map(duration).transpose()?;
+    let parts = Parts { separator, depth: top.depth };
+    let opened = Watched::new(top)?;
+    let at = At::new(&opened.registry, &top.common);
+    let once = top.once || opened.only_once() || !(out.is_terminal() || out.is_json());
+    let look = Look { top, opened: &opened, interval, budget, once };
+    with(std::slice::from_ref(&opened.registry), async {
+        let store = at.open(&top.id).await.map_err(|error| if_locked(error, out.is_json()))?;
+        look.go_on(&store, parts, out).await
+    })
+}
+
+/// The store, and what is behind it.
+struct Watched {
+    registry: Registry,
+    backend: &'static str,
+    #[cfg(feature = "redis")]
+    redis: server::Opened,
+}
+
+impl Watched {
+    fn new(top: &Top) -> Result<Watched, Trouble> {
+        // Complaints name what this build really has.
+        let source = &top.common.source;
+        let backend = source.resolve()?.stores.get(&*top.id).map_or("", |store| store.backend);
+        if backend == "memory" {
+            return Err(Trouble::Usage(format!(
+                "{} is in memory: it lives inside the process that uses it, and only the metrics of that process can tell",
+                top.id
+            )));
+        }
+        let mut backends = Backends::new();
+        #[cfg(feature = "memory")]
+        backends.register(store::memory::MemoryBackend)?;
+        #[cfg(feature = "sled")]
+        backends.register(store::sled::SledBackend::new())?;
+        #[cfg(feature = "redis")]
+        let redis = server::Opened::default();
+        #[cfg(feature = "redis")]
+        redis.register(&mut backends)?;
+        let variables = |name: &str| std::env::var(name).ok();
+        let config = source.document()?.resolve(source.environment()?.as_deref(), &backends, &variables)?;
+        Ok(Watched {
+            registry: Registry::new(config),
+            backend,
+            #[cfg(feature = "redis")]
+            redis,
+        })
+    }
+
+    /// A database that only one process can open is not kept from the others for longer than a look.
+    fn only_once(&self) -> bool {
+        self.backend == "sled"
+    }
+}
+
+struct Look<'a> {
+    top: &'a Top,
+    opened: &'a Watched,
+    interval: Duration,
+    budget: Option<Duration>,
+    once: bool,
+}
+
+impl Look<'_> {
+    async fn go_on(&self, store: &Handle, parts: Parts, out: &mut Output) -> Result<u8, Trouble> {
+        let separator = parts.separator.clone();
+        let mut survey = Survey::new(store, parts);
+        let live = !self.once && !out.is_json();
+        let _screen = live.then(OtherScreen::enter);
+        let budget = self.budget.unwrap_or(if self.once { ONE_LOOK } else { self.interval / PART });
+        #[cfg(feature = "redis")]
+        let mut before = None;
+        let mut first = true;
+        loop {
+            let began = Instant::now();
+            let mut troubles = Vec::new();
+            #[cfg(feature = "redis")]
+            let now = keep(self.opened.redis.sample().await, &mut troubles).flatten();
+            let ping = keep(answer(store).await, &mut troubles);
+            // The first look of a single one is only there to compare the second with.
+            if !(first && self.once && self.waits()) {
+                keep(survey.go_on(budget).await, &mut troubles);
+                let info = store.info().ok();
+                #[cfg(feature = "redis")]
+                let rates = before.as_ref().zip(now.as_ref()).map(|(before, now)| server::Rates::between(before, now));
+                let picture = Picture {
+                    id: &self.top.id,
+                    backend: self.opened.backend,
+                    entries: info.and_then(|info| info.backend.entries),
+                    ping,
+                    survey: &survey,
+                    prefixes: self.top.prefixes,
+                    separator: &separator,
+                    troubles: &troubles,
+                    note: self
+                        .opened
+                        .only_once()
+                        .then_some("No rates: while this command looks, no other process can have the database open."),
+                    #[cfg(feature = "redis")]
+                    sample: now.as_ref(),
+                    #[cfg(feature = "redis")]
+                    rates: rates.as_ref(),
+                };
+                if live {
+                    OtherScreen::home();
+                }
+                if out.is_json() {
+                    out.object(&object(&picture, self.interval))?;
+                    out.flush()?;
+                } else {
+                    screen::draw(&picture, live, out)?;
+                }
+                if self.once {
+                    return Ok(u8::from(!troubles.is_empty()));
+                }
+            }
+            #[cfg(feature = "redis")]
+            {
+                before = now.or(before);
+            }
+            first = false;
+            tokio::time::sleep(self.interval.saturating_sub(began.elapsed())).await;
+        }
+    }
+
+    /// Whether there are rates, which take time to see.
+    fn waits(&self) -> bool {
+        self.opened.backend == "redis"
+    }
+}
+
+/// sled lets no second process look inside.
+fn if_locked(error: Error, json: bool) -> Error {
+    const WHY: &str =
+        "what the process that has the database open does with it, only that process's own metrics can tell";
+    if error.reason() != Some("locked") {
+        return error;
+    }
+    if !json {
+        eprintln!("store: {WHY}");
+    }
+    error.with_detail("hint", WHY)
+}
+
+/// What was found out, if anything was.
+fn keep<T>(found: store::Result<T>, troubles: &mut Vec<Error>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
+        Err(error) => {
+            // One that is down says the same to every question.
+            if !troubles.iter().any(|other| other.kind() == error.kind() && other.message() == error.message()) {
+                troubles.push(error);
+            }
+            None
+        }
+    }
+}
+
+/// How long the store takes to answer: the median of a few.
+async fn answer(store: &Handle) -> store::Result<Duration> {
+    let mut took = Vec::with_capacity(PINGS);
+    for _ in 0..PINGS {
+        let start = Instant::now();
+        store.ping().await?;
+        took.push(start.elapsed());
+    }
+    took.sort();
+    Ok(took[PINGS / 2])
+}
+
+fn object(picture: &Picture<'_>, interval: Duration) -> Json {
+    let (counted, whole) = picture.survey.counted();
+    let prefixes = counted
+        .largest(picture.prefixes)
+        .into_iter()
+        .map(|(prefix, group)| json!({ "prefix": from_bytes(prefix), "entries": group.entries, "bytes": group.bytes }));
+    let prefixes: Vec<Json> = prefixes.collect();
+    let errors: Vec<Json> = picture.troubles.iter().map(error_object).collect();
+    #[cfg(feature = "redis")]
+    let server = picture.sample.map(|sample| server::object(sample, picture.rates));
+    #[cfg(not(feature = "redis"))]
+    let server = Json::Null;
+    json!({
+        "store": picture.id,
+        "backend": picture.backend,
+        "interval": interval.as_secs_f64(),
+        "ping": picture.ping.map(|ping| ping.as_secs_f64()),
+        "entries": picture.entries,
+        "seen": {
+            "whole": whole,
+            "entries": counted.all.entries,
+            "bytes": counted.all.bytes,
+            "expiring": counted.expiring,
+            "prefixes": prefixes,
+        },
+        "server": server,
+        "errors": errors,
+    })
+}

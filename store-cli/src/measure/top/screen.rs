@@ -1,0 +1,153 @@
+//! What is seen: one picture, drawn again and again at a terminal.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::Picture;
+use super::survey::Group;
+use crate::measure::units::{bar, bytes, share, time};
+use crate::operator::escape::{printed, quoted};
+use crate::operator::output::{Output, Paint, Trouble, explained};
+use crate::operator::readable::{count, cut};
+
+const PREFIX_WIDTH: usize = 30;
+const BAR_WIDTH: u64 = 20;
+/// How many commands of a server are shown.
+#[cfg(feature = "redis")]
+const COMMANDS: usize = 6;
+
+/// A terminal's other screen, for as long as this lives: what stood there comes back.
+#[derive(Debug)]
+pub(super) struct OtherScreen;
+
+impl OtherScreen {
+    pub(super) fn enter() -> OtherScreen {
+        print!("\x1b[?1049h\x1b[?25l");
+        OtherScreen
+    }
+
+    /// To the top left; what is drawn over is cleared line by line, so that nothing flickers.
+    pub(super) fn home() {
+        print!("\x1b[H");
+    }
+}
+
+impl Drop for OtherScreen {
+    fn drop(&mut self) {
+        print!("\x1b[?25h\x1b[?1049l");
+        // There is nobody to tell.
+        let _ = std::io::stdout().flush();
+    }
+}
+
+/// Draws the picture; `live` clears what an earlier one left.
+pub(super) fn draw(picture: &Picture<'_>, live: bool, out: &mut Output) -> Result<(), Trouble> {
+    let end = if live { "\x1b[K" } else { "" };
+    for line in lines(picture, out) {
+        out.line(&format!("{line}{end}"))?;
+    }
+    if live {
+        out.bytes(b"\x1b[J")?;
+    }
+    out.flush()
+}
+
+fn lines(picture: &Picture<'_>, out: &Output) -> Vec<String> {
+    let mut lines = vec![format!("{} ({})", out.paint(Paint::Key, picture.id), picture.backend)];
+    for trouble in picture.troubles {
+        lines.push(out.paint(Paint::Bad, &explained(trouble)));
+    }
+    let name = |name: &str| out.paint(Paint::Dim, &format!("{name:9}"));
+    if let Some(ping) = picture.ping {
+        lines.push(format!("{}one answers in {}", name("ping"), time(nanos(ping))));
+    }
+    let (counted, whole) = picture.survey.counted();
+    let about = picture.entries.filter(|_| !whole).map_or_else(String::new, |all| format!(" of about {}", count(all)));
+    let extent = if whole { "all of it" } else { "a part, so far" };
+    lines.push(format!(
+        "{}{}{about} entries, {} of keys and values, {} with a TTL; {extent}",
+        name("holds"),
+        count(counted.all.entries),
+        bytes(counted.all.bytes),
+        share(counted.expiring, counted.all.entries)
+    ));
+    lines.extend(server(picture, out));
+    if counted.all.entries > 0 {
+        lines.push(String::new());
+        let head = format!("{:30}{:>14}{:>12}  of the bytes", "prefix", "entries", "bytes");
+        lines.push(out.paint(Paint::Dim, &head));
+    }
+    let row = |label: String, group: Group| {
+        let label = out.paint(Paint::Key, &format!("{:30}", cut(&label, PREFIX_WIDTH)));
+        let bar = out.paint(Paint::Good, &bar(group.bytes, counted.all.bytes, BAR_WIDTH));
+        let part = share(group.bytes, counted.all.bytes);
+        format!("{label}{:>14}{:>12}  {bar} {part}", count(group.entries), bytes(group.bytes))
+    };
+    for (prefix, group) in counted.largest(picture.prefixes) {
+        let label = match prefix {
+            [] => format!("without {}", quoted(picture.separator)),
+            prefix => printed(prefix),
+        };
+        lines.push(row(label, group));
+    }
+    if counted.rest.entries > 0 {
+        lines.push(row("(too many to tell apart)".to_owned(), counted.rest));
+    }
+    if let Some(note) = picture.note {
+        lines.push(String::new());
+        lines.push(out.paint(Paint::Dim, note));
+    }
+    lines
+}
+
+#[cfg(not(feature = "redis"))]
+fn server(_: &Picture<'_>, _: &Output) -> Vec<String> {
+    Vec::new()
+}
+
+#[cfg(feature = "redis")]
+fn server(picture: &Picture<'_>, out: &Output) -> Vec<String> {
+    let Some(sample) = picture.sample else { return Vec::new() };
+    let stats = &sample.stats;
+    let name = |name: &str| out.paint(Paint::Dim, &format!("{name:9}"));
+    let of = if stats.max_memory > 0 { format!(" of {}", bytes(stats.max_memory)) } else { String::new() };
+    let servers = if stats.servers == 1 { String::new() } else { format!("{} primaries, ", stats.servers) };
+    let mut lines = vec![
+        String::new(),
+        format!(
+            "{}{servers}{}, up {}, {} clients, {}{of}, {} keys in the database",
+            name("server"),
+            stats.version,
+            crate::operator::readable::ttl(store::Ttl::Left(stats.uptime)),
+            count(stats.clients),
+            bytes(stats.used_memory),
+            count(stats.keys)
+        ),
+    ];
+    let Some(rates) = picture.rates else { return lines };
+    let hits = rates.hit_ratio.map_or_else(|| "no reads".to_owned(), |hits| format!("{:.1} % hits", hits * 100.0));
+    lines.push(format!(
+        "{}{} commands/s, {hits}, {} expired/s, {} evicted/s; of all its clients",
+        name(""),
+        per_second(rates.commands),
+        per_second(rates.expired),
+        per_second(rates.evicted)
+    ));
+    lines.push(String::new());
+    lines.push(out.paint(Paint::Dim, &format!("{:30}{:>14}{:>16}", "command", "per second", "in the server")));
+    for (command, rate, one) in rates.calls.iter().take(COMMANDS) {
+        let command = out.paint(Paint::Key, &format!("{command:30}"));
+        lines.push(format!("{command}{:>14}{:>16}", per_second(*rate), time(nanos(*one))));
+    }
+    lines
+}
+
+#[cfg(feature = "redis")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is neither negative nor that high")]
+fn per_second(rate: f64) -> String {
+    if rate < 9.95 { format!("{rate:.1}") } else { count(rate.round() as u64) }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
