@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use store_core::{
-    Backend, BackendInfo, BatchWrite, Capabilities, ClearStep, Clock, Condition, Consistency, Context, Deadline, Entry,
-    Error, Increment, Item, Key, Lifetime, List, ListPage, OpenContext, Payload, Put, Result, Scan, ScanCursor,
-    ScanPage, Store, Time, TryStore, Ttl, Version, VersionCipher, Want, Written, async_trait, codec,
+    Backend, BackendInfo, BackendStats, BatchWrite, Capabilities, ClearStep, Clock, Condition, Consistency, Context,
+    Deadline, Entry, Error, Increment, Item, Key, Lifetime, List, ListPage, OpenContext, Payload, Put, Result, Scan,
+    ScanCursor, ScanPage, Store, Time, TryStore, Ttl, Version, VersionCipher, Want, Written, async_trait, codec,
 };
 
 /// Step 1: a backend has a name and options. What its stores share would be its fields: a connection, an open database.
@@ -190,6 +190,10 @@ impl Store for Shelf {
             entries: Some(entries.map.len() as u64),
             max_entries: self.max_entries,
         }
+    }
+
+    fn stats(&self) -> BackendStats {
+        BackendStats { entries: self.info().entries, ..BackendStats::default() }
     }
 
     fn immediate(&self) -> Option<&dyn TryStore> {

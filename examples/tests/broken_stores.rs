@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use store_core::conformance::{BackendHarness, Harness, Shape, cases};
 use store_core::{
-    BackendInfo, BatchWrite, ClearStep, Clock, Condition, Context, Entry, Error, Increment, Item, Key, Kind, Lifetime,
-    List, ListPage, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, TryStore, Ttl, Version, Want, Written,
-    async_trait, codec,
+    BackendInfo, BackendStats, BatchWrite, ClearStep, Clock, Condition, Context, Entry, Error, Increment, Item, Key,
+    Kind, Lifetime, List, ListPage, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, TryStore, Ttl, Version,
+    Want, Written, async_trait, codec,
 };
 use store_examples::custom_backend::{ShelfBackend, ShelfOptions};
 
@@ -174,6 +174,9 @@ impl Store for Broken {
         self.inner.info()
     }
 
+    fn stats(&self) -> BackendStats {
+        self.inner.stats()
+    }
     fn immediate(&self) -> Option<&dyn TryStore> {
         None
     }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use store_core::conformance::{BackendHarness, Harness, Shape, cases};
 use store_core::testing::{FailingStore, Fault};
 use store_core::{
-    Backend, BackendInfo, BatchWrite, Capabilities, ClearStep, Condition, Context, Entry, Error, Increment, Key,
-    Lifetime, List, ListPage, OpenContext, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, TryStore, Ttl,
-    Version, Written, async_trait,
+    Backend, BackendInfo, BackendStats, BatchWrite, Capabilities, ClearStep, Condition, Context, Entry, Error,
+    Increment, Key, Lifetime, List, ListPage, OpenContext, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store,
+    TryStore, Ttl, Version, Written, async_trait,
 };
 use store_examples::custom_backend::{ShelfBackend, ShelfOptions};
 
@@ -40,6 +40,9 @@ impl Modest {
 impl Store for Modest {
     fn info(&self) -> BackendInfo {
         BackendInfo { capabilities: self.declares, ..self.inner.info() }
+    }
+    fn stats(&self) -> BackendStats {
+        self.inner.stats()
     }
     fn immediate(&self) -> Option<&dyn TryStore> {
         None

@@ -90,3 +90,18 @@ pub struct BackendInfo {
     /// The most entries it may hold, if that is limited.
     pub max_entries: Option<u64>,
 }
+
+/// What a backend counts about itself: [`Store::stats`](crate::Store::stats). What it does not know is `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct BackendStats {
+    /// Entries, expired ones that are not yet freed perhaps included.
+    pub entries: Option<u64>,
+    /// Bytes that the entries take, about: in memory, or on disk.
+    pub bytes: Option<u64>,
+    /// Expired entries freed since the store was opened.
+    pub expirations: Option<u64>,
+    /// Live entries dropped to make room since the store was opened.
+    pub evictions: Option<u64>,
+    /// How often a lost connection was made anew since the store was opened.
+    pub reconnects: Option<u64>,
+}

@@ -6,6 +6,7 @@
 //! - [`Store`] is what a backend implements, [`TryStore`] its synchronous twin for answers that need no waiting.
 //! - [`Handle`] is what users hold: it checks arguments, applies the policy, resolves TTLs and limits, encodes and decodes.
 //! - [`Registry`] keeps stores by id: opened when first asked for, closed together. [`config`] makes one from TOML.
+//! - [`observe`] is for those who look inside: spans, counters, latencies.
 //! - [`Backend`] is how configuration makes a store; [`Backends`] is the table of those that are compiled in.
 //!
 //! # Time to live
@@ -37,6 +38,7 @@ mod expiry;
 mod handle;
 mod info;
 mod key;
+pub mod observe;
 mod options;
 pub mod policy;
 mod registry;
@@ -57,9 +59,9 @@ pub use handle::{
     Entries, Handle, IncrementOptions, Info, ListOptions, Loaded, MAX_BATCH, Page, PutOptions, Scanning, TypedEntry,
     decode_cursor, encode_cursor,
 };
-pub use info::{BackendInfo, Capabilities, Consistency};
+pub use info::{BackendInfo, BackendStats, Capabilities, Consistency};
 pub use key::{Key, MAX_KEY_LEN, prefix_end};
 pub use options::{BatchWrite, ClearStep, Condition, Increment, List, ListPage, Put, Scan, ScanCursor, ScanPage, Want};
-pub use registry::{Audit, Denial, LoadOptions, Registry, RegistryBuilder};
+pub use registry::{Audit, Denial, LoadOptions, Registry, RegistryBuilder, StoreStats};
 pub use store::{Store, TryStore};
 pub use value::Value;

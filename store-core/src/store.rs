@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    BackendInfo, BatchWrite, ClearStep, Context, Entry, Increment, Key, Lifetime, List, ListPage, Payload, Put, Result,
-    Scan, ScanPage, Ttl, Version, Written,
+    BackendInfo, BackendStats, BatchWrite, ClearStep, Context, Entry, Increment, Key, Lifetime, List, ListPage,
+    Payload, Put, Result, Scan, ScanPage, Ttl, Version, Written,
 };
 
 /// A store, as a backend implements it. Users hold a [`Handle`](crate::Handle) around it.
@@ -35,6 +35,9 @@ use crate::{
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// What the backend is and can do. Cheap.
     fn info(&self) -> BackendInfo;
+
+    /// What it counts about itself. Never waits for a server; may visit all parts of the store, but not all entries.
+    fn stats(&self) -> BackendStats;
 
     /// The synchronous path, if there is one. See [`TryStore`].
     fn immediate(&self) -> Option<&dyn TryStore>;
@@ -152,6 +155,9 @@ pub trait TryStore: Send + Sync {
 impl<S: Store + ?Sized> Store for Arc<S> {
     fn info(&self) -> BackendInfo {
         (**self).info()
+    }
+    fn stats(&self) -> BackendStats {
+        (**self).stats()
     }
     fn immediate(&self) -> Option<&dyn TryStore> {
         (**self).immediate()

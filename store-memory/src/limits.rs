@@ -81,6 +81,11 @@ impl Limits {
         self.bytes.fetch_add(need.spared, Relaxed);
     }
 
+    /// What keys, values and entries take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+
     /// An entry is gone.
     pub(crate) fn release(&self, bytes: u64) {
         self.entries.fetch_sub(1, Relaxed);

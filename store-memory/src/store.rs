@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use async_trait::async_trait;
 use parking_lot::RwLock;
 use store_core::{
-    BackendInfo, BatchWrite, Capabilities, ClearStep, Clock, Consistency, Context, Entry, Error, Increment, Key,
-    Lifetime, List, ListPage, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, TryStore, Ttl, Version,
-    VersionCipher, Written,
+    BackendInfo, BackendStats, BatchWrite, Capabilities, ClearStep, Clock, Consistency, Context, Entry, Error,
+    Increment, Key, Lifetime, List, ListPage, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, TryStore, Ttl,
+    Version, VersionCipher, Written,
 };
 
 use crate::config::Builder;
@@ -74,6 +74,18 @@ impl Inner {
         self.shards.iter().map(|shard| u64::from(shard.read().len())).sum()
     }
 
+    fn stats(&self) -> Stats {
+        let counters = &self.counters;
+        Stats {
+            entries: self.entries(),
+            examined: counters.examined.load(Relaxed),
+            reclaimed: counters.reclaimed.load(Relaxed),
+            swept_by_writes: counters.swept_by_writes.load(Relaxed),
+            evicted: counters.evicted.load(Relaxed),
+            table_bytes: self.shards.iter().map(|shard| shard.read().memory() as u64).sum(),
+        }
+    }
+
     fn close(&self) {
         self.closed.store(true, Relaxed);
         self.sweeper.stop();
@@ -120,15 +132,7 @@ impl MemoryStore {
     /// What the store did so far, and what it holds. Visits every shard.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let counters = &self.inner.counters;
-        Stats {
-            entries: self.inner.entries(),
-            examined: counters.examined.load(Relaxed),
-            reclaimed: counters.reclaimed.load(Relaxed),
-            swept_by_writes: counters.swept_by_writes.load(Relaxed),
-            evicted: counters.evicted.load(Relaxed),
-            table_bytes: self.inner.shards.iter().map(|shard| shard.read().memory() as u64).sum(),
-        }
+        self.inner.stats()
     }
 }
 
@@ -216,6 +220,17 @@ impl Store for MemoryStore {
             capabilities: Capabilities::ALL,
             entries: Some(self.inner.entries()),
             max_entries: self.inner.limits.as_ref().and_then(|limits| limits.max_entries),
+        }
+    }
+    fn stats(&self) -> BackendStats {
+        let own = self.inner.stats();
+        BackendStats {
+            entries: Some(own.entries),
+            // Only where there are limits is it counted what keys and values take.
+            bytes: self.inner.limits.as_ref().map(|limits| limits.bytes()),
+            expirations: Some(own.reclaimed),
+            evictions: Some(own.evicted),
+            reconnects: None,
         }
     }
     fn immediate(&self) -> Option<&dyn TryStore> {

@@ -93,6 +93,11 @@ impl Pool {
         Lane { route: Route::Connection(connection), pool: self, until: self.deadline() }
     }
 
+    /// How often a lost connection was made anew; of a cluster, whose nodes come and go, nobody counts it.
+    pub(crate) fn reconnects(&self) -> Option<u64> {
+        self.cluster.is_none().then(|| self.connections.iter().map(Supervised::reconnects).sum())
+    }
+
     pub(crate) fn close(&self) {
         self.connections.iter().for_each(Supervised::close);
         self.cluster.iter().for_each(Cluster::close);

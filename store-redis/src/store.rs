@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 use store_core::{
-    BackendInfo, BatchWrite, Capabilities, ClearStep, Condition, Consistency, Context, Entry, Error, Increment, Key,
-    Lifetime, List, ListPage, Outcome, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, TryStore, Ttl, Version,
-    VersionCipher, Written, async_trait, random_u64,
+    BackendInfo, BackendStats, BatchWrite, Capabilities, ClearStep, Condition, Consistency, Context, Entry, Error,
+    Increment, Key, Lifetime, List, ListPage, Outcome, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store,
+    TryStore, Ttl, Version, VersionCipher, Written, async_trait, random_u64,
 };
 
 use crate::cluster::Cluster;
@@ -403,6 +403,10 @@ impl Store for RedisStore {
             entries: None,
             max_entries: None,
         }
+    }
+
+    fn stats(&self) -> BackendStats {
+        BackendStats { reconnects: self.pool.reconnects(), ..BackendStats::default() }
     }
 
     fn immediate(&self) -> Option<&dyn TryStore> {

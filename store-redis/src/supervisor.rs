@@ -3,7 +3,7 @@
 use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,8 @@ struct Inner {
     changed: Event,
     state: Mutex<State>,
     running: AtomicBool,
+    /// Connections made so far.
+    connected: AtomicU64,
     closed: AtomicBool,
     close: Notify,
 }
@@ -75,6 +77,7 @@ impl Supervised {
             changed: Event::new(),
             state: Mutex::new(State::default()),
             running: AtomicBool::new(false),
+            connected: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             close: Notify::new(),
         }))
@@ -118,6 +121,11 @@ impl Supervised {
                 );
             }
         }
+    }
+
+    /// How often the connection was made anew.
+    pub(crate) fn reconnects(&self) -> u64 {
+        self.0.connected.load(Ordering::Relaxed).saturating_sub(1)
     }
 
     /// Ends the connection and the task that keeps it. Calls in flight learn that it was lost.
@@ -187,6 +195,7 @@ impl Inner {
                 let mut state = self.state.lock();
                 *state = State { previous: link.peer, ..State::default() };
             }
+            self.connected.fetch_add(1, Ordering::Relaxed);
             self.link.store(Some(Arc::clone(&link)));
             self.changed.notify(usize::MAX);
             let start = Instant::now();

@@ -113,6 +113,12 @@ impl Database {
         &self.path
     }
 
+    /// Bytes on disk, of all stores of the folder together.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        let engine = self.engine.as_ref()?;
+        self.read(|| engine.db.size_on_disk()).ok()
+    }
+
     pub(crate) fn cipher(&self) -> VersionCipher {
         self.cipher
     }

@@ -5,6 +5,7 @@
 //! removed after it. A record is therefore always complete and always has its hint; a hint or a piece too many is garbage that
 //! the sweeper finds. The record alone is the truth.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,7 @@ pub(crate) struct Space {
     pub(crate) garbage: Mutex<Vec<u64>>,
     /// Where the search for pieces that a crash left behind stands; `None` when it is over.
     pub(crate) orphans: Mutex<Option<u64>>,
+    expirations: AtomicU64,
     /// Last: the trees must be gone when the database ends.
     pub(crate) db: Arc<Database>,
 }
@@ -70,6 +72,7 @@ impl Space {
             clock,
             garbage: Mutex::default(),
             orphans: Mutex::new(Some(0)),
+            expirations: AtomicU64::new(0),
             db: Arc::clone(db),
         });
         db.sweeper().add(&space);
@@ -90,6 +93,11 @@ impl Space {
 
     pub(crate) fn watch(&self) {
         self.db.watch();
+    }
+
+    /// How many expired entries were freed.
+    pub(crate) fn expirations(&self) -> u64 {
+        self.expirations.load(Relaxed)
     }
 
     /// The record of a key, expired or not.
@@ -400,6 +408,7 @@ impl Space {
                 Ok(Some(head)) if head.expiry.due() == Some(due) => {
                     if head.expiry.has_passed(self.clock.now()) {
                         self.remove(key)?;
+                        self.expirations.fetch_add(1, Relaxed);
                         freed += 1;
                     }
                 }

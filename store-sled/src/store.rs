@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use store_core::{
-    BackendInfo, BatchWrite, Capabilities, ClearStep, Condition, Consistency, Context, Entry, Error, Increment, Key,
-    Lifetime, List, ListPage, Outcome, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, TryStore, Ttl, Value,
-    Version, Written, async_trait,
+    BackendInfo, BackendStats, BatchWrite, Capabilities, ClearStep, Condition, Consistency, Context, Entry, Error,
+    Increment, Key, Lifetime, List, ListPage, Outcome, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store,
+    TryStore, Ttl, Value, Version, Written, async_trait,
 };
 
 use crate::config::Durability;
@@ -123,6 +123,15 @@ impl Store for SledStore {
             entries: None,
             max_entries: None,
         }
+    }
+
+    fn stats(&self) -> BackendStats {
+        let stats = |space: &Space| BackendStats {
+            bytes: space.db.bytes(),
+            expirations: Some(space.expirations()),
+            ..BackendStats::default()
+        };
+        self.space.load().as_deref().map(stats).unwrap_or_default()
     }
 
     fn immediate(&self) -> Option<&dyn TryStore> {

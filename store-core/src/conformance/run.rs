@@ -179,7 +179,8 @@ impl Cx {
         audit: Option<Arc<dyn Audit>>,
     ) -> Arc<Slot> {
         let security = Arc::new(Security::new(policies, audit));
-        Arc::new(Slot::new(ID.into(), store, settings, security, self.harness.clock(), Arc::new(SystemTimer)))
+        let (clock, timer) = (self.harness.clock(), Arc::new(SystemTimer));
+        Arc::new(Slot::new(ID.into(), store, settings, security, clock, timer, None))
     }
 
     /// A time to live within which a case can do something, on a machine that is not too slow.

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use crate::testing::FailingStore;
 use crate::{
-    BackendInfo, BatchWrite, ClearStep, Context, Entry, Increment, Key, Lifetime, List, ListPage, Payload, Put, Result,
-    Scan, ScanCursor, ScanPage, Store, TryStore, Ttl, Version, Written,
+    BackendInfo, BackendStats, BatchWrite, ClearStep, Context, Entry, Increment, Key, Lifetime, List, ListPage,
+    Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, TryStore, Ttl, Version, Written,
 };
 
 /// The way in which a case meets the store.
@@ -58,6 +58,9 @@ impl fmt::Debug for AtOnce {
 impl Store for AtOnce {
     fn info(&self) -> BackendInfo {
         self.0.info()
+    }
+    fn stats(&self) -> BackendStats {
+        self.0.stats()
     }
     fn immediate(&self) -> Option<&dyn TryStore> {
         self.0.immediate()

@@ -1,8 +1,11 @@
 //! Many keys at once. One item that is invalid or denied refuses the whole batch before anything is done.
 
+use std::pin::pin;
+
 use super::call::{Answer, Mode};
 use super::{Handle, MAX_BATCH};
 use crate::codec::{Decode, Encode};
+use crate::observe::Operation;
 use crate::policy::Action;
 use crate::{BatchWrite, Error, Expiry, Key, Result};
 
@@ -12,12 +15,12 @@ impl Handle {
     /// # Errors
     /// As [`get`](Handle::get), for any of the keys; the details name the item (`index`, from 0).
     pub async fn get_many<V: Decode>(&self, keys: &[impl AsRef<[u8]>]) -> Result<Vec<Option<V>>> {
-        self.answer("get_many", None, self.get_many_in(Mode::Wait, keys).await)
+        self.wait(Operation::GetMany, None, pin!(self.get_many_in(Mode::Wait, keys))).await
     }
 
     /// [`get_many`](Handle::get_many), at once or not at all.
     pub fn try_get_many<V: Decode>(&self, keys: &[impl AsRef<[u8]>]) -> Option<Result<Vec<Option<V>>>> {
-        self.answer_now("get_many", None, self.get_many_in(Mode::Now, keys))
+        self.answer_now(Operation::GetMany, None, self.get_many_in(Mode::Now, keys))
     }
 
     async fn get_many_in<V: Decode>(&self, mode: Mode, keys: &[impl AsRef<[u8]>]) -> Answer<Vec<Option<V>>> {
@@ -39,12 +42,12 @@ impl Handle {
     /// As [`set`](Handle::set), for any of the items; the details name it (`index`, from 0). A failure on the way says which
     /// items were not applied (`not_applied`) and of which nobody knows (`unknown`).
     pub async fn set_many<V: Encode>(&self, items: &[(impl AsRef<[u8]>, V, Expiry)]) -> Result<()> {
-        self.answer("set_many", None, self.set_many_in(Mode::Wait, items).await)
+        self.wait(Operation::SetMany, None, pin!(self.set_many_in(Mode::Wait, items))).await
     }
 
     /// [`set_many`](Handle::set_many), at once or not at all.
     pub fn try_set_many<V: Encode>(&self, items: &[(impl AsRef<[u8]>, V, Expiry)]) -> Option<Result<()>> {
-        self.answer_now("set_many", None, self.set_many_in(Mode::Now, items))
+        self.answer_now(Operation::SetMany, None, self.set_many_in(Mode::Now, items))
     }
 
     async fn set_many_in<V: Encode>(&self, mode: Mode, items: &[(impl AsRef<[u8]>, V, Expiry)]) -> Answer<()> {
@@ -75,12 +78,12 @@ impl Handle {
     /// # Errors
     /// As [`delete`](Handle::delete), for any of the keys; the details name the item (`index`, from 0).
     pub async fn delete_many(&self, keys: &[impl AsRef<[u8]>]) -> Result<Vec<bool>> {
-        self.answer("delete_many", None, self.delete_many_in(Mode::Wait, keys).await)
+        self.wait(Operation::DeleteMany, None, pin!(self.delete_many_in(Mode::Wait, keys))).await
     }
 
     /// [`delete_many`](Handle::delete_many), at once or not at all.
     pub fn try_delete_many(&self, keys: &[impl AsRef<[u8]>]) -> Option<Result<Vec<bool>>> {
-        self.answer_now("delete_many", None, self.delete_many_in(Mode::Now, keys))
+        self.answer_now(Operation::DeleteMany, None, self.delete_many_in(Mode::Now, keys))
     }
 
     async fn delete_many_in(&self, mode: Mode, keys: &[impl AsRef<[u8]>]) -> Answer<Vec<bool>> {

@@ -1,10 +1,11 @@
 //! What every operation of a handle goes through, once: released, arguments, policy, backend.
 
-use std::future::Future;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use super::Handle;
+use crate::observe::{Operation, Tally, Watch};
 use crate::policy::Action;
 use crate::registry::Slot;
 use crate::{BoxFuture, Error, Kind, Result, Store, TryStore, Value};
@@ -66,40 +67,65 @@ impl Handle {
         }
     }
 
-    /// Ends a waiting operation: its error learns where it happened.
-    pub(super) fn answer<T>(&self, operation: &'static str, key: Option<&[u8]>, answer: Answer<T>) -> Result<T> {
-        answer.map_err(|stop| match stop {
-            Stop::Failed(error) => self.explain(operation, key, error),
-            // Only a `Mode::Now` stops like this, and those end in `answer_now`.
-            Stop::WouldWait => Error::internal("the operation stopped where it should have waited"),
-        })
+    /// Runs an operation that may wait: watched, if anybody watches. Its error learns where it happened.
+    pub(super) async fn wait<T: Tally>(
+        &self,
+        operation: Operation,
+        key: Option<&[u8]>,
+        mut work: Pin<&mut impl Future<Output = Answer<T>>>,
+    ) -> Result<T> {
+        let mut watch = self.slot().watch(operation, key);
+        let answer = poll_fn(|cx| Watch::poll(&mut watch, || work.as_mut().poll(cx))).await;
+        self.told(operation, key, watch, answer)
     }
 
-    /// Ends an operation that may not wait.
-    pub(super) fn answer_now<T>(
+    /// Runs an operation that may not wait.
+    pub(super) fn answer_now<T: Tally>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         key: Option<&[u8]>,
-        operation_now: impl Future<Output = Answer<T>>,
+        work: impl Future<Output = Answer<T>>,
     ) -> Option<Result<T>> {
+        let mut watch = self.slot().watch(operation, key);
+        let mut cx = TaskContext::from_waker(Waker::noop());
         // In this mode nothing is awaited, so one poll ends it.
-        match pin!(operation_now).poll(&mut TaskContext::from_waker(Waker::noop())) {
-            Poll::Ready(Err(Stop::WouldWait)) | Poll::Pending => None,
-            Poll::Ready(answer) => Some(self.answer(operation, key, answer)),
+        match Watch::poll(&mut watch, || pin!(work).poll(&mut cx)) {
+            Poll::Ready(Err(Stop::WouldWait)) | Poll::Pending => {
+                if let Some(watch) = watch {
+                    watch.discard();
+                }
+                None
+            }
+            Poll::Ready(answer) => Some(self.told(operation, key, watch, answer)),
         }
     }
 
-    /// Adds store, operation, backend and key to an error (E7). A denied key is left out.
-    #[cold]
-    pub(super) fn explain(&self, operation: &'static str, key: Option<&[u8]>, error: Error) -> Error {
-        explain(self.slot(), operation, key, error)
+    /// Ends an operation: its error learns where it happened, and who watched is told.
+    #[inline]
+    pub(super) fn told<T: Tally>(
+        &self,
+        operation: Operation,
+        key: Option<&[u8]>,
+        watch: Option<Watch<'_>>,
+        answer: Answer<T>,
+    ) -> Result<T> {
+        let result = answer.map_err(|stop| match stop {
+            Stop::Failed(error) => explain(self.slot(), operation, key, error),
+            // Only a `Mode::Now` stops like this, and those end in `answer_now`.
+            Stop::WouldWait => Error::internal("the operation stopped where it should have waited"),
+        });
+        if let Some(watch) = watch {
+            watch.end(&result);
+        }
+        result
     }
 }
 
+/// Adds store, operation, backend and key to an error (E7). A denied key is left out.
 #[cold]
-pub(crate) fn explain(slot: &Slot, operation: &'static str, key: Option<&[u8]>, error: Error) -> Error {
+fn explain(slot: &Slot, operation: Operation, key: Option<&[u8]>, error: Error) -> Error {
     let error = error
-        .or_detail("operation", || operation.into())
+        .or_detail("operation", || operation.as_str().into())
         .or_detail("store", || Value::from(&*slot.id))
         .or_detail("backend", || slot.store.info().backend.into());
     match key {

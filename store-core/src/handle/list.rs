@@ -1,7 +1,7 @@
 //! Listing and clearing: bounded pages, filtered by what the caller may see.
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use futures_core::Stream;
 use super::call::{Answer, Mode};
 use super::cursor::{decode_cursor, encode_cursor};
 use super::{Handle, ListOptions, Page};
+use crate::observe::Operation;
 use crate::policy::Action;
 use crate::registry::deadline;
 use crate::{BoxFuture, Entry, Error, Key, Kind, List, Outcome, Result, Scan, ScanCursor, Want};
@@ -32,16 +33,16 @@ impl Handle {
     /// INVALID (limit, cursor, released), PERMISSION_DENIED, TIMEOUT (`scan_timeout`), UNAVAILABLE, INTERNAL.
     pub async fn list(&self, options: &ListOptions) -> Result<Page> {
         let limit = self.settings().scan_timeout;
-        let answer = match deadline(&*self.slot().timer, limit, self.list_in(Mode::Wait, options)).await {
-            Some(answer) => answer,
-            None => Err(scan_timeout(limit).into()),
+        let page = async {
+            let page = deadline(&*self.slot().timer, limit, self.list_in(Mode::Wait, options)).await;
+            page.unwrap_or_else(|| Err(scan_timeout(limit).into()))
         };
-        self.answer("list", None, answer)
+        self.wait(Operation::List, None, pin!(page)).await
     }
 
     /// [`list`](Handle::list), at once or not at all.
     pub fn try_list(&self, options: &ListOptions) -> Option<Result<Page>> {
-        self.answer_now("list", None, self.list_in(Mode::Now, options))
+        self.answer_now(Operation::List, None, self.list_in(Mode::Now, options))
     }
 
     async fn list_in(&self, mode: Mode, options: &ListOptions) -> Answer<Page> {
@@ -137,14 +138,14 @@ impl Handle {
     /// INVALID (released), PERMISSION_DENIED, UNAVAILABLE, INTERNAL, TIMEOUT (`scan_timeout`). Whatever cut it short, `deleted`
     /// in the details says how many were deleted before.
     pub async fn clear(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
-        let limit = self.settings().scan_timeout;
-        let mut deleted = 0;
-        let ended = deadline(&*self.slot().timer, limit, self.clear_in(prefix.as_ref(), &mut deleted)).await;
-        let answer = ended.unwrap_or_else(|| Err(scan_timeout(limit).with_outcome(Outcome::Unknown)));
-        match answer {
-            Ok(()) => Ok(deleted),
-            Err(error) => Err(self.explain("clear", None, error.with_detail("deleted", deleted))),
-        }
+        let (prefix, limit) = (prefix.as_ref(), self.settings().scan_timeout);
+        let clear = async {
+            let mut deleted = 0;
+            let ended = deadline(&*self.slot().timer, limit, self.clear_in(prefix, &mut deleted)).await;
+            let answer = ended.unwrap_or_else(|| Err(scan_timeout(limit).with_outcome(Outcome::Unknown)));
+            answer.map(|()| deleted).map_err(|error| error.with_detail("deleted", deleted).into())
+        };
+        self.wait(Operation::Clear, None, pin!(clear)).await
     }
 
     async fn clear_in(&self, prefix: &[u8], deleted: &mut u64) -> Result<()> {

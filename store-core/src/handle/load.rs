@@ -1,9 +1,11 @@
 //! `get_or_set`: read through, with one loader per key at a time.
 
 use std::future::Future;
+use std::pin::pin;
 
 use super::{Handle, Loaded};
 use crate::codec::{Decode, Encode};
+use crate::observe::{Counted, Operation};
 use crate::policy::Action;
 use crate::registry::{Lead, LoadOptions, Turn, deadline};
 use crate::{Error, Key, Kind, Payload, Put, Result};
@@ -30,11 +32,12 @@ impl Handle {
         L: FnOnce() -> F,
     {
         let key = key.as_ref();
-        let answer = self.get_or_set_in(key, options, loader).await;
-        answer.map_err(|error| self.explain("get_or_set", Some(key), error))
+        let work = async { Ok(self.get_or_set_in(key, options, loader).await?) };
+        let value = self.wait(Operation::GetOrSet, Some(key), pin!(work)).await;
+        value.map(|value| value.answer)
     }
 
-    async fn get_or_set_in<V, F, L>(&self, key: &[u8], options: &LoadOptions, loader: L) -> Result<Option<V>>
+    async fn get_or_set_in<V, F, L>(&self, key: &[u8], options: &LoadOptions, loader: L) -> Result<Counted<Option<V>>>
     where
         V: Encode + Decode,
         F: Future<Output = Result<Loaded<V>>>,
@@ -49,17 +52,17 @@ impl Handle {
         let started = std::time::Instant::now();
         loop {
             if let Some(payload) = self.read(valid).await? {
-                return V::decode(payload).map(Some);
+                return V::decode(payload).map(|value| Counted { answer: Some(value), found: true });
             }
             match slot.flights.turn(key, slot.clock.now())? {
-                Turn::Absent => return Ok(None),
+                Turn::Absent => return missed(None),
                 Turn::Wait(flight) => {
                     let left = options.wait.saturating_sub(started.elapsed());
                     match deadline(&*slot.timer, left, slot.run(async { Ok(flight.wait().await) })).await {
                         None => return Err(Error::new(Kind::Timeout, "the loader of this key took too long")),
                         // The one who ran it gave up: try again, perhaps as the one who runs.
                         Some(Ok(None)) => {}
-                        Some(Ok(Some(result))) => return result?.map(V::decode).transpose(),
+                        Some(Ok(Some(result))) => return missed(result?),
                         Some(Err(error)) => return Err(error),
                     }
                 }
@@ -70,7 +73,7 @@ impl Handle {
                         Ok(None) => self.load(&lead, valid, options, loader).await,
                         Err(error) => Err(error),
                     };
-                    return lead.finish(result)?.map(V::decode).transpose();
+                    return missed(lead.finish(result)?);
                 }
             }
         }
@@ -130,4 +133,9 @@ impl Handle {
         }
         Ok(Some(payload))
     }
+}
+
+/// What was not there when it was asked for, though it may be now.
+fn missed<V: Decode>(payload: Option<Payload>) -> Result<Counted<Option<V>>> {
+    Ok(Counted { answer: payload.map(V::decode).transpose()?, found: false })
 }

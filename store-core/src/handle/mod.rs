@@ -85,6 +85,7 @@ impl Handle {
             Arc::new(Security::new(PolicySet::permissive(), None)),
             Arc::new(SystemClock::new()),
             Arc::new(SystemTimer),
+            None,
         );
         Handle::on(Arc::new(slot), Context::none())
     }

@@ -1,8 +1,11 @@
 //! Reading one key.
 
+use std::pin::pin;
+
 use super::call::{Answer, Mode};
 use super::{Handle, TypedEntry};
 use crate::codec::Decode;
+use crate::observe::Operation;
 use crate::policy::Action;
 use crate::{BackendInfo, Key, Result, Ttl};
 
@@ -27,13 +30,13 @@ impl Handle {
     /// INVALID (key, released, or the value is not a `V`), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn get<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.answer("get", Some(key), self.get_in(Mode::Wait, key).await)
+        self.wait(Operation::Get, Some(key), pin!(self.get_in(Mode::Wait, key))).await
     }
 
     /// [`get`](Handle::get), at once or not at all.
     pub fn try_get<V: Decode>(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<V>>> {
         let key = key.as_ref();
-        self.answer_now("get", Some(key), self.get_in(Mode::Now, key))
+        self.answer_now(Operation::Get, Some(key), self.get_in(Mode::Now, key))
     }
 
     async fn get_in<V: Decode>(&self, mode: Mode, key: &[u8]) -> Answer<Option<V>> {
@@ -51,13 +54,13 @@ impl Handle {
     /// INVALID (key, released), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn has(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let key = key.as_ref();
-        self.answer("has", Some(key), self.has_in(Mode::Wait, key).await)
+        self.wait(Operation::Has, Some(key), pin!(self.has_in(Mode::Wait, key))).await
     }
 
     /// [`has`](Handle::has), at once or not at all.
     pub fn try_has(&self, key: impl AsRef<[u8]>) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.answer_now("has", Some(key), self.has_in(Mode::Now, key))
+        self.answer_now(Operation::Has, Some(key), self.has_in(Mode::Now, key))
     }
 
     async fn has_in(&self, mode: Mode, key: &[u8]) -> Answer<bool> {
@@ -74,13 +77,13 @@ impl Handle {
     /// As [`get`](Handle::get).
     pub async fn entry<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<TypedEntry<V>>> {
         let key = key.as_ref();
-        self.answer("entry", Some(key), self.entry_in(Mode::Wait, key).await)
+        self.wait(Operation::Entry, Some(key), pin!(self.entry_in(Mode::Wait, key))).await
     }
 
     /// [`entry`](Handle::entry), at once or not at all.
     pub fn try_entry<V: Decode>(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<TypedEntry<V>>>> {
         let key = key.as_ref();
-        self.answer_now("entry", Some(key), self.entry_in(Mode::Now, key))
+        self.answer_now(Operation::Entry, Some(key), self.entry_in(Mode::Now, key))
     }
 
     async fn entry_in<V: Decode>(&self, mode: Mode, key: &[u8]) -> Answer<Option<TypedEntry<V>>> {
@@ -99,13 +102,13 @@ impl Handle {
     /// As [`has`](Handle::has).
     pub async fn ttl(&self, key: impl AsRef<[u8]>) -> Result<Option<Ttl>> {
         let key = key.as_ref();
-        self.answer("ttl", Some(key), self.ttl_in(Mode::Wait, key).await)
+        self.wait(Operation::Ttl, Some(key), pin!(self.ttl_in(Mode::Wait, key))).await
     }
 
     /// [`ttl`](Handle::ttl), at once or not at all.
     pub fn try_ttl(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<Ttl>>> {
         let key = key.as_ref();
-        self.answer_now("ttl", Some(key), self.ttl_in(Mode::Now, key))
+        self.answer_now(Operation::Ttl, Some(key), self.ttl_in(Mode::Now, key))
     }
 
     async fn ttl_in(&self, mode: Mode, key: &[u8]) -> Answer<Option<Ttl>> {
@@ -121,18 +124,19 @@ impl Handle {
     /// # Errors
     /// INVALID (released), PERMISSION_DENIED, UNAVAILABLE (closed).
     pub fn info(&self) -> Result<Info> {
+        let watch = self.slot().watch(Operation::Info, None);
         let answer = || {
             self.check()?;
             self.allow(Action::Info, None)?;
             let slot = self.slot();
             slot.check_open()?;
-            Ok(Info {
+            Answer::Ok(Info {
                 id: slot.id.to_string(),
                 backend: slot.store.info(),
                 max_value_size: slot.settings.limits.max_value_size,
                 max_depth: slot.settings.limits.max_depth,
             })
         };
-        answer().map_err(|error| self.explain("info", None, error))
+        self.told(Operation::Info, None, watch, answer())
     }
 }

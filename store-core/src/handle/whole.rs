@@ -1,8 +1,10 @@
 //! What tools do with a whole store: ask whether it is there, and read all of it in one pass.
 
 use std::fmt;
+use std::pin::pin;
 
 use super::Handle;
+use crate::observe::{Operation, Tally};
 use crate::policy::Action;
 use crate::registry::deadline;
 use crate::{Error, Item, Kind, Result, Scan, ScanCursor, Want};
@@ -21,9 +23,9 @@ impl Handle {
             self.allow(Action::Info, None)?;
             let slot = self.slot();
             slot.check_open()?;
-            slot.run(slot.store.ping()).await
+            Ok(slot.run(slot.store.ping()).await?)
         };
-        answer.await.map_err(|error| self.explain("ping", None, error))
+        self.wait(Operation::Ping, None, pin!(answer)).await
     }
 
     /// All live entries with a prefix, in any order, in one pass over the store: for copies and exports. An entry that is live
@@ -39,6 +41,15 @@ pub struct Scanning {
     handle: Handle,
     prefix: Vec<u8>,
     next: Next,
+}
+
+/// What one step brought; it looks for no key in particular.
+struct Step(Vec<Item>);
+
+impl Tally for Step {
+    fn tally(&self) -> (u64, u64) {
+        (0, 0)
+    }
 }
 
 enum Next {
@@ -68,10 +79,13 @@ impl Scanning {
         }
         let handle = self.handle.clone();
         let limit = handle.settings().scan_timeout;
-        let answer = deadline(&*handle.slot().timer, limit, self.step(want))
-            .await
-            .unwrap_or_else(|| Err(Error::new(Kind::Timeout, format!("not done within scan_timeout ({limit:?})"))));
-        answer.map(Some).map_err(|error| handle.explain("scan", None, error))
+        let step = async {
+            let step = deadline(&*handle.slot().timer, limit, self.step(want)).await;
+            let late = || Error::new(Kind::Timeout, format!("not done within scan_timeout ({limit:?})"));
+            Ok(Step(step.unwrap_or_else(|| Err(late()))?))
+        };
+        let step = handle.wait(Operation::Scan, None, pin!(step)).await;
+        step.map(|Step(items)| Some(items))
     }
 
     async fn step(&mut self, want: Want) -> Result<Vec<Item>> {

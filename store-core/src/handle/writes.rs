@@ -1,8 +1,11 @@
 //! Writing one key.
 
+use std::pin::pin;
+
 use super::call::{Answer, Mode};
 use super::{Handle, IncrementOptions, PutOptions};
 use crate::codec::{Decode, Encode};
+use crate::observe::Operation;
 use crate::policy::Action;
 use crate::{Expiry, Increment, Key, Put, Result, Version, Written};
 
@@ -19,7 +22,7 @@ impl Handle {
         expiry: impl Into<Expiry>,
     ) -> Result<()> {
         let (key, put) = (key.as_ref(), PutOptions::new().expiry(expiry));
-        self.answer("set", Some(key), self.put_in(Mode::Wait, key, value, &put).await.map(drop))
+        self.wait(Operation::Set, Some(key), pin!(self.put_in(Mode::Wait, key, value, &put))).await.map(drop)
     }
 
     /// [`set`](Handle::set), at once or not at all.
@@ -30,7 +33,7 @@ impl Handle {
         expiry: impl Into<Expiry>,
     ) -> Option<Result<()>> {
         let (key, put) = (key.as_ref(), PutOptions::new().expiry(expiry));
-        self.answer_now("set", Some(key), async { self.put_in(Mode::Now, key, value, &put).await.map(drop) })
+        self.answer_now(Operation::Set, Some(key), async { self.put_in(Mode::Now, key, value, &put).await.map(drop) })
     }
 
     /// Stores a value under conditions and says its version and TTL.
@@ -45,7 +48,7 @@ impl Handle {
         options: &PutOptions,
     ) -> Result<Written> {
         let key = key.as_ref();
-        self.answer("put", Some(key), self.put_in(Mode::Wait, key, value, options).await)
+        self.wait(Operation::Put, Some(key), pin!(self.put_in(Mode::Wait, key, value, options))).await
     }
 
     /// [`put`](Handle::put), at once or not at all.
@@ -56,7 +59,7 @@ impl Handle {
         options: &PutOptions,
     ) -> Option<Result<Written>> {
         let key = key.as_ref();
-        self.answer_now("put", Some(key), self.put_in(Mode::Now, key, value, options))
+        self.answer_now(Operation::Put, Some(key), self.put_in(Mode::Now, key, value, options))
     }
 
     async fn put_in<V: Encode + ?Sized>(
@@ -87,13 +90,13 @@ impl Handle {
     /// INVALID (key, released), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let key = key.as_ref();
-        self.answer("delete", Some(key), self.delete_in(Mode::Wait, key, None).await)
+        self.wait(Operation::Delete, Some(key), pin!(self.delete_in(Mode::Wait, key, None))).await
     }
 
     /// [`delete`](Handle::delete), at once or not at all.
     pub fn try_delete(&self, key: impl AsRef<[u8]>) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.answer_now("delete", Some(key), self.delete_in(Mode::Now, key, None))
+        self.answer_now(Operation::Delete, Some(key), self.delete_in(Mode::Now, key, None))
     }
 
     /// Deletes a key if it has this version: false if it is absent.
@@ -102,13 +105,13 @@ impl Handle {
     /// As [`delete`](Handle::delete); CONFLICT if it has another version.
     pub async fn delete_if(&self, key: impl AsRef<[u8]>, version: &Version) -> Result<bool> {
         let key = key.as_ref();
-        self.answer("delete", Some(key), self.delete_in(Mode::Wait, key, Some(version)).await)
+        self.wait(Operation::Delete, Some(key), pin!(self.delete_in(Mode::Wait, key, Some(version)))).await
     }
 
     /// [`delete_if`](Handle::delete_if), at once or not at all.
     pub fn try_delete_if(&self, key: impl AsRef<[u8]>, version: &Version) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.answer_now("delete", Some(key), self.delete_in(Mode::Now, key, Some(version)))
+        self.answer_now(Operation::Delete, Some(key), self.delete_in(Mode::Now, key, Some(version)))
     }
 
     async fn delete_in(&self, mode: Mode, key: &[u8], if_version: Option<&Version>) -> Answer<bool> {
@@ -125,13 +128,13 @@ impl Handle {
     /// As [`set`](Handle::set), less those about the value.
     pub async fn touch(&self, key: impl AsRef<[u8]>, expiry: impl Into<Expiry>) -> Result<bool> {
         let key = key.as_ref();
-        self.answer("touch", Some(key), self.touch_in(Mode::Wait, key, expiry.into(), None).await)
+        self.wait(Operation::Touch, Some(key), pin!(self.touch_in(Mode::Wait, key, expiry.into(), None))).await
     }
 
     /// [`touch`](Handle::touch), at once or not at all.
     pub fn try_touch(&self, key: impl AsRef<[u8]>, expiry: impl Into<Expiry>) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.answer_now("touch", Some(key), self.touch_in(Mode::Now, key, expiry.into(), None))
+        self.answer_now(Operation::Touch, Some(key), self.touch_in(Mode::Now, key, expiry.into(), None))
     }
 
     /// Gives a key a new TTL if it has this version: false if it is absent.
@@ -140,7 +143,7 @@ impl Handle {
     /// As [`touch`](Handle::touch); CONFLICT if it has another version.
     pub async fn touch_if(&self, key: impl AsRef<[u8]>, expiry: impl Into<Expiry>, version: &Version) -> Result<bool> {
         let key = key.as_ref();
-        self.answer("touch", Some(key), self.touch_in(Mode::Wait, key, expiry.into(), Some(version)).await)
+        self.wait(Operation::Touch, Some(key), pin!(self.touch_in(Mode::Wait, key, expiry.into(), Some(version)))).await
     }
 
     /// [`touch_if`](Handle::touch_if), at once or not at all.
@@ -151,7 +154,7 @@ impl Handle {
         version: &Version,
     ) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.answer_now("touch", Some(key), self.touch_in(Mode::Now, key, expiry.into(), Some(version)))
+        self.answer_now(Operation::Touch, Some(key), self.touch_in(Mode::Now, key, expiry.into(), Some(version)))
     }
 
     async fn touch_in(&self, mode: Mode, key: &[u8], expiry: Expiry, if_version: Option<&Version>) -> Answer<bool> {
@@ -178,7 +181,7 @@ impl Handle {
         expiry: impl Into<Expiry>,
     ) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.answer("get_and_touch", Some(key), self.get_and_touch_in(Mode::Wait, key, expiry.into()).await)
+        self.wait(Operation::GetAndTouch, Some(key), pin!(self.get_and_touch_in(Mode::Wait, key, expiry.into()))).await
     }
 
     /// [`get_and_touch`](Handle::get_and_touch), at once or not at all.
@@ -188,7 +191,7 @@ impl Handle {
         expiry: impl Into<Expiry>,
     ) -> Option<Result<Option<V>>> {
         let key = key.as_ref();
-        self.answer_now("get_and_touch", Some(key), self.get_and_touch_in(Mode::Now, key, expiry.into()))
+        self.answer_now(Operation::GetAndTouch, Some(key), self.get_and_touch_in(Mode::Now, key, expiry.into()))
     }
 
     async fn get_and_touch_in<V: Decode>(&self, mode: Mode, key: &[u8], expiry: Expiry) -> Answer<Option<V>> {
@@ -212,13 +215,13 @@ impl Handle {
     /// As [`get`](Handle::get) and [`delete`](Handle::delete).
     pub async fn take<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.answer("take", Some(key), self.take_in(Mode::Wait, key).await)
+        self.wait(Operation::Take, Some(key), pin!(self.take_in(Mode::Wait, key))).await
     }
 
     /// [`take`](Handle::take), at once or not at all.
     pub fn try_take<V: Decode>(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<V>>> {
         let key = key.as_ref();
-        self.answer_now("take", Some(key), self.take_in(Mode::Now, key))
+        self.answer_now(Operation::Take, Some(key), self.take_in(Mode::Now, key))
     }
 
     async fn take_in<V: Decode>(&self, mode: Mode, key: &[u8]) -> Answer<Option<V>> {
@@ -246,13 +249,13 @@ impl Handle {
     /// As [`increment`](Handle::increment).
     pub async fn increment_with(&self, key: impl AsRef<[u8]>, options: &IncrementOptions) -> Result<i64> {
         let key = key.as_ref();
-        self.answer("increment", Some(key), self.increment_in(Mode::Wait, key, options).await)
+        self.wait(Operation::Increment, Some(key), pin!(self.increment_in(Mode::Wait, key, options))).await
     }
 
     /// [`increment_with`](Handle::increment_with), at once or not at all.
     pub fn try_increment_with(&self, key: impl AsRef<[u8]>, options: &IncrementOptions) -> Option<Result<i64>> {
         let key = key.as_ref();
-        self.answer_now("increment", Some(key), self.increment_in(Mode::Now, key, options))
+        self.answer_now(Operation::Increment, Some(key), self.increment_in(Mode::Now, key, options))
     }
 
     async fn increment_in(&self, mode: Mode, key: &[u8], options: &IncrementOptions) -> Answer<i64> {

@@ -3,11 +3,13 @@
 mod flight;
 mod security;
 mod slot;
+mod stats;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -20,9 +22,11 @@ pub(crate) use flight::{Lead, Turn};
 pub use security::{Audit, Denial};
 pub(crate) use security::{Rights, Security};
 pub(crate) use slot::{Slot, deadline};
+pub use stats::StoreStats;
 
 use crate::config::{Config, StoreConfig};
 use crate::handle::denied;
+use crate::observe::{Observer, Operation, Watch, Watchers};
 use crate::policy::{Action, PolicySet};
 use crate::{Clock, Context, Error, Handle, Kind, OpenContext, Result, SystemClock, SystemTimer, Timer, Value};
 
@@ -45,6 +49,7 @@ struct Inner {
 
 struct Entry {
     config: StoreConfig,
+    watchers: Option<Arc<Watchers>>,
     slot: OnceCell<Arc<Slot>>,
 }
 
@@ -55,6 +60,7 @@ pub struct RegistryBuilder {
     clock: Arc<dyn Clock>,
     timer: Arc<dyn Timer>,
     audit: Option<Arc<dyn Audit>>,
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 impl RegistryBuilder {
@@ -79,11 +85,22 @@ impl RegistryBuilder {
         self
     }
 
+    /// Who is told of operations. May be said several times: all are told.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> RegistryBuilder {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
     /// The registry. Opens nothing.
     #[must_use]
     pub fn build(self) -> Registry {
         let Config { stores, policies, base_dir, close_timeout, .. } = self.config;
-        let stores = stores.into_iter().map(|(id, config)| (id, Entry { config, slot: OnceCell::new() })).collect();
+        let entry = |config: StoreConfig| {
+            let watchers = Watchers::new(&self.observers, &config.id, config.backend);
+            Entry { config, watchers, slot: OnceCell::new() }
+        };
+        let stores = stores.into_iter().map(|(id, config)| (id, entry(config))).collect();
         Registry(Arc::new(Inner {
             stores,
             security: Arc::new(Security::new(policies, self.audit)),
@@ -106,7 +123,8 @@ impl Registry {
     /// A registry with a clock, a timer or an audit hook of its own.
     #[must_use]
     pub fn builder(config: Config) -> RegistryBuilder {
-        RegistryBuilder { config, clock: Arc::new(SystemClock::new()), timer: Arc::new(SystemTimer), audit: None }
+        let (clock, timer) = (Arc::new(SystemClock::new()), Arc::new(SystemTimer));
+        RegistryBuilder { config, clock, timer, audit: None, observers: Vec::new() }
     }
 
     /// A handle on a store, for a caller without a context.
@@ -123,6 +141,16 @@ impl Registry {
     /// # Errors
     /// As [`get`](Registry::get).
     pub async fn get_as(&self, id: &str, cx: &Context) -> Result<Handle> {
+        let mut watch = self.watch(id);
+        let mut work = pin!(self.acquire(id, cx));
+        let result = poll_fn(|cx| Watch::poll(&mut watch, || work.as_mut().poll(cx))).await;
+        if let Some(watch) = watch {
+            watch.end(&result);
+        }
+        result
+    }
+
+    async fn acquire(&self, id: &str, cx: &Context) -> Result<Handle> {
         let entry = self.find(id, cx)?;
         let inner = &self.0;
         let slot = entry.slot.get_or_try_init(|| inner.open(entry)).await?;
@@ -136,10 +164,21 @@ impl Registry {
 
     /// [`get_as`](Registry::get_as), at once or not at all: `None` if the store must be opened first.
     pub fn try_get_as(&self, id: &str, cx: &Context) -> Option<Result<Handle>> {
-        match self.find(id, cx) {
-            Err(error) => Some(Err(error)),
-            Ok(entry) => Some(Ok(Handle::on(Arc::clone(entry.slot.get()?), cx.clone()))),
+        let result = match self.find(id, cx) {
+            Err(error) => Err(error),
+            Ok(entry) => Ok(Handle::on(Arc::clone(entry.slot.get()?), cx.clone())),
+        };
+        if let Some(watch) = self.watch(id) {
+            watch.end(&result);
         }
+        Some(result)
+    }
+
+    /// Only stores that there are: an id that a caller made up is nobody's.
+    fn watch(&self, id: &str) -> Option<Watch<'_>> {
+        let entry = self.0.stores.get(id)?;
+        let watchers = entry.watchers.as_ref()?;
+        Some(watchers.watch(Operation::Acquire, None, || entry.slot.get().is_some()))
     }
 
     fn find(&self, id: &str, cx: &Context) -> Result<&Entry> {
@@ -179,6 +218,12 @@ impl Registry {
     pub fn handles_out(&self, id: Option<&str>) -> usize {
         let entries = self.0.stores.iter().filter(|(name, _)| id.is_none_or(|id| id == &***name));
         entries.filter_map(|(_, entry)| entry.slot.get()).map(|slot| slot.handles.load(Ordering::Relaxed)).sum()
+    }
+
+    /// What the stores count about themselves, in the order of their ids. For operations see [`Meter`](crate::observe::Meter).
+    #[must_use]
+    pub fn stats(&self) -> Vec<StoreStats> {
+        self.0.stores.iter().map(|(id, entry)| StoreStats::of(id, entry)).collect()
     }
 
     /// Replaces the policies. Takes effect at the next operation, also on handles that are out.
@@ -248,6 +293,7 @@ impl Inner {
             Arc::clone(security),
             Arc::clone(clock),
             Arc::clone(timer),
+            entry.watchers.clone(),
         );
         Ok(Arc::new(slot))
     }

@@ -14,6 +14,7 @@ use event_listener::{Event, EventListener};
 use super::flight::Flights;
 use super::security::Security;
 use crate::config::Settings;
+use crate::observe::{Operation, Watch, Watchers};
 use crate::{Clock, Error, Kind, Result, Store, Timer};
 
 const OPEN: u8 = 0;
@@ -34,6 +35,7 @@ pub(crate) struct Slot {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) flights: Flights,
+    watchers: Option<Arc<Watchers>>,
     /// Handles that are out and not released.
     pub(crate) handles: AtomicUsize,
     state: AtomicU8,
@@ -54,6 +56,7 @@ impl Slot {
         security: Arc<Security>,
         clock: Arc<dyn Clock>,
         timer: Arc<dyn Timer>,
+        watchers: Option<Arc<Watchers>>,
     ) -> Slot {
         Slot {
             id,
@@ -62,6 +65,7 @@ impl Slot {
             security,
             clock,
             timer,
+            watchers,
             flights: Flights::default(),
             handles: AtomicUsize::new(0),
             state: AtomicU8::new(OPEN),
@@ -70,6 +74,18 @@ impl Slot {
             cancel: Event::new(),
             idle: Event::new(),
         }
+    }
+
+    /// Begins to watch an operation, if anybody wants to know.
+    #[inline]
+    pub(crate) fn watch(&self, operation: Operation, key: Option<&[u8]>) -> Option<Watch<'_>> {
+        let watchers = self.watchers.as_ref()?;
+        Some(watchers.watch(operation, key, || self.store.immediate().is_some()))
+    }
+
+    /// How many operations wait for the backend.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// # Errors

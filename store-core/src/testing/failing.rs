@@ -9,8 +9,8 @@ use async_trait::async_trait;
 
 use super::fault::{Effect, Fault, Op};
 use crate::{
-    BackendInfo, BatchWrite, ClearStep, Context, Entry, Increment, Key, Lifetime, List, ListPage, Payload, Put, Result,
-    Scan, ScanCursor, ScanPage, Store, SystemTimer, Timer, TryStore, Ttl, Version, Written,
+    BackendInfo, BackendStats, BatchWrite, ClearStep, Context, Entry, Increment, Key, Lifetime, List, ListPage,
+    Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, SystemTimer, Timer, TryStore, Ttl, Version, Written,
 };
 
 /// A store that does what the one inside does, until it is given [`Fault`]s.
@@ -109,6 +109,9 @@ impl fmt::Debug for FailingStore {
 impl Store for FailingStore {
     fn info(&self) -> BackendInfo {
         self.inner.info()
+    }
+    fn stats(&self) -> BackendStats {
+        self.inner.stats()
     }
     fn immediate(&self) -> Option<&dyn TryStore> {
         None

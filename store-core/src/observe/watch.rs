@@ -1,0 +1,125 @@
+//! One operation, watched.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use super::{Ended, Ending, Observer, Operation, Span, StoreObserver, Tally, Timing};
+use crate::Result;
+
+/// Of operations that are sampled, one in 2 to this is timed.
+const SAMPLE_BITS: u32 = 4;
+
+/// Who is told of the operations of a store: somebody. Where nobody is, there is none of these.
+#[derive(Debug)]
+pub(crate) struct Watchers {
+    observers: Box<[Arc<dyn StoreObserver>]>,
+    timing: Timing,
+}
+
+impl Watchers {
+    /// `None` if nobody wants to know.
+    pub(crate) fn new(observers: &[Arc<dyn Observer>], id: &str, backend: &'static str) -> Option<Arc<Watchers>> {
+        let observers: Box<[_]> = observers.iter().map(|observer| observer.store(id, backend)).collect();
+        let timing = observers.iter().map(|observer| observer.timing()).max()?;
+        Some(Arc::new(Watchers { observers, timing }))
+    }
+
+    /// Begins to watch an operation. `at_once`: whether the store can answer without waiting.
+    #[cold]
+    pub(crate) fn watch(&self, operation: Operation, key: Option<&[u8]>, at_once: impl FnOnce() -> bool) -> Watch<'_> {
+        let observers = &*self.observers;
+        let spans = observers.iter().filter_map(|observer| observer.begin(operation, key)).collect();
+        let timed = match self.timing {
+            Timing::Never => false,
+            Timing::Sampled => chosen() || !at_once(),
+            Timing::Always => true,
+        };
+        Watch { observers, operation, spans, started: timed.then(Instant::now) }
+    }
+}
+
+/// One operation that is watched. Dropped before its end, it was given up.
+pub(crate) struct Watch<'a> {
+    observers: &'a [Arc<dyn StoreObserver>],
+    operation: Operation,
+    spans: Vec<Box<dyn Span>>,
+    started: Option<Instant>,
+}
+
+impl Watch<'_> {
+    /// Lets a watched operation work, or one that is not.
+    #[inline]
+    pub(crate) fn poll<T>(watch: &mut Option<Watch<'_>>, work: impl FnOnce() -> Poll<T>) -> Poll<T> {
+        match watch {
+            Some(watch) if !watch.spans.is_empty() => {
+                let _entered = Entered::new(&mut watch.spans);
+                work()
+            }
+            _ => work(),
+        }
+    }
+
+    /// It ended, like this.
+    #[cold]
+    pub(crate) fn end<T: Tally>(mut self, result: &Result<T>) {
+        self.tell(match result {
+            Ok(answer) => {
+                let (hits, misses) = answer.tally();
+                Ending::Done { hits, misses }
+            }
+            Err(error) => Ending::Failed(error),
+        });
+    }
+
+    /// Nothing was started after all: nobody is told.
+    #[cold]
+    pub(crate) fn discard(mut self) {
+        self.observers = &[];
+    }
+
+    fn tell(&mut self, outcome: Ending<'_>) {
+        let elapsed = self.started.map(|started| started.elapsed());
+        let ended = Ended { operation: self.operation, outcome, elapsed };
+        self.spans.iter_mut().for_each(|span| span.end(&ended));
+        for observer in std::mem::take(&mut self.observers) {
+            observer.end(&ended);
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if !self.observers.is_empty() {
+            self.tell(Ending::Dropped);
+        }
+    }
+}
+
+/// The spans while they are entered; left also when the operation panics.
+struct Entered<'s>(&'s mut [Box<dyn Span>]);
+
+impl<'s> Entered<'s> {
+    fn new(spans: &'s mut [Box<dyn Span>]) -> Entered<'s> {
+        spans.iter_mut().for_each(|span| span.enter());
+        Entered(spans)
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.iter_mut().rev().for_each(|span| span.exit());
+    }
+}
+
+/// Whether this operation is the one in so many that is timed. Chosen at random, since programs repeat themselves.
+fn chosen() -> bool {
+    thread_local! {
+        static STATE: Cell<u64> = const { Cell::new(0) };
+    }
+    // Knuth's linear congruential generator; its high bits are good enough for this.
+    let state = STATE.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    STATE.set(state);
+    state >> (64 - SAMPLE_BITS) == 0
+}
