@@ -22,6 +22,7 @@ pub(crate) fn policy(bytes: &[u8]) {
         actions: vec![text(actions)],
         resources: vec![text(resource)],
         keys: Some(vec![text(pattern)]),
+        conditions: Vec::new(),
         effect,
         groups: Vec::new(),
     };

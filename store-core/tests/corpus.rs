@@ -5,6 +5,8 @@ use std::path::Path;
 
 #[path = "../../fuzz/bodies/codec.rs"]
 mod codec;
+#[path = "../../fuzz/bodies/condition.rs"]
+mod condition;
 #[path = "../../fuzz/bodies/config.rs"]
 mod config;
 #[path = "../../fuzz/bodies/cursor.rs"]
@@ -39,6 +41,11 @@ fn run(name: &str, target: fn(&[u8])) {
 #[test]
 fn codec_seeds() {
     run("codec", codec::codec);
+}
+
+#[test]
+fn condition_seeds() {
+    run("condition", condition::condition);
 }
 
 #[test]

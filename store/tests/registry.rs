@@ -4,10 +4,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use store::policy::PolicySet;
+use store::policy::{Action, Authorizer, Decision, PolicySet};
 use store::{
     Actor, Audit, Context, Denial, Expiry, Kind, ListOptions, LoadOptions, Loaded, Registry, RegistryBuilder, block_on,
 };
@@ -157,6 +158,60 @@ fn s3_replaced_policies_hold_for_handles_that_are_out() {
 }
 
 #[test]
+fn s3_replaced_conditions_hold_for_handles_that_are_out() {
+    let with = |level: i64| {
+        format!(
+            "[stores.s]\nbackend = 'memory'\n[[security.policies]]\nid = 'p'\nactions = ['*']\nresources = ['*']\n\
+             effect = 'allow'\nconditions = [{{ field = 'actor.meta.level', operator = 'gte', value = {level} }}]"
+        )
+    };
+    let policies = |level: i64| {
+        let document = store::config::Document::parse(&with(level), "test.toml").unwrap();
+        document.resolve(None, &store::backends(), &|_| None).unwrap().policies
+    };
+    let registry = builder(&with(3)).build();
+    let level = |level: i64| Context::new(Some(Actor::new("alice").with_meta("level", level)), Some(vec![]));
+    let handle = block_on(registry.get_as("s", &level(3))).unwrap();
+    assert!(block_on(handle.has("k")).is_ok());
+    registry.replace_policies(policies(4));
+    assert_eq!(block_on(handle.has("k")).unwrap_err().kind(), Kind::PermissionDenied);
+    registry.replace_policies(policies(2));
+    assert!(block_on(handle.has("k")).is_ok());
+    assert_eq!(block_on(handle.with_context(&level(1)).has("k")).unwrap_err().kind(), Kind::PermissionDenied);
+}
+
+/// Nobody touches what is named like this.
+#[derive(Debug)]
+struct NotThis(&'static [u8]);
+
+impl Authorizer for NotThis {
+    fn check(&self, cx: &Context, _: Action, store: &str, key: Option<&[u8]>) -> Option<Decision> {
+        assert_eq!(store, "s");
+        let denied = cx.actor().is_some() && key.is_some_and(|key| key.starts_with(self.0));
+        denied.then(|| Decision { allowed: false, policy: Some("engine:not-this".into()) })
+    }
+}
+
+#[test]
+fn s2_an_engine_of_the_host_is_asked_for_every_key() {
+    let recorder = Recorder::default();
+    let registry = builder("[stores.s]\nbackend = 'memory'").authorizer(NotThis(b"no")).audit(recorder.clone()).build();
+    let host = block_on(registry.get("s")).unwrap();
+    block_on(host.set_many(&[("a", 1, Expiry::Never), ("no1", 1, Expiry::Never), ("no2", 1, Expiry::Never)])).unwrap();
+    let handle = block_on(registry.get_as("s", &Context::new(Some(Actor::new("alice")), None))).unwrap();
+    assert!(block_on(handle.set("a", &2, Expiry::Never)).is_ok());
+    assert_eq!(block_on(handle.get::<i64>("no1")).unwrap_err().kind(), Kind::PermissionDenied);
+    assert_eq!(block_on(handle.get_many::<i64>(&["a", "no1"])).unwrap_err().kind(), Kind::PermissionDenied);
+    let seen = block_on(handle.list(&ListOptions::default())).unwrap().items;
+    assert_eq!(seen.iter().map(|item| &*item.key).collect::<Vec<_>>(), [b"a"]);
+    assert_eq!(block_on(handle.clear("")).unwrap(), 1);
+    assert!(block_on(host.has("no2")).unwrap());
+    let told = recorder.0.lock().unwrap();
+    assert_eq!(told.len(), 2, "what a listing leaves out is not a denied operation: {told:?}");
+    assert_eq!(told[0], "store.key.get s Some(\"no1\") Some(\"alice\") Some(\"engine:not-this\")");
+}
+
+#[test]
 fn s1_a_handle_in_other_hands_is_judged_anew() {
     let registry = builder(OWN_KEYS).build();
     let handle = block_on(registry.get_as("s", &alice(&["users"]))).unwrap();
@@ -192,12 +247,14 @@ fn h2_close_waits_for_operations_in_flight_then_cancels_them() {
     block_on(handle.set("k", &1, Expiry::Never)).unwrap();
     server.freeze();
     let (waiter, clone) = (handle.clone(), registry.clone());
-    let waiting = thread::spawn(move || block_on(waiter.get::<i64>("k")));
-    thread::sleep(Duration::from_millis(100));
+    let mut waiting = Box::pin(waiter.get::<i64>("k"));
+    // In flight from its first poll on.
+    assert!(waiting.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())).is_pending());
     let started = Instant::now();
-    let _ = block_on(clone.close());
+    let closing = thread::spawn(move || block_on(clone.close()));
+    let error = block_on(waiting).unwrap_err();
+    let _ = closing.join().unwrap();
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
-    let error = waiting.join().unwrap().unwrap_err();
     assert_eq!(error.kind(), Kind::Canceled, "{error:?}");
     server.thaw();
     assert_eq!(block_on(handle.get::<i64>("k")).unwrap_err().kind(), Kind::Unavailable);

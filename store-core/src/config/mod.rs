@@ -54,6 +54,7 @@ use std::time::Duration;
 
 pub use document::Document;
 pub use human::{HumanDuration, Size};
+pub(crate) use problem::closest;
 pub use secret::Secret;
 
 use crate::backends::{ErasedBackend, Options, Typed};

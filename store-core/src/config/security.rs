@@ -7,7 +7,8 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::collect::{Collect, show};
 use super::problem::{Path, Problems, unknown};
 use super::variables::Interpolated;
-use crate::policy::{Effect, Policy, PolicySpec};
+use crate::Value;
+use crate::policy::{ConditionSpec, Effect, Operator, Policy, PolicySpec, Problem};
 
 const KEYS: [&str; 2] = ["strict", "policies"];
 
@@ -26,8 +27,24 @@ struct Stated {
     actions: Option<Vec<String>>,
     resources: Option<Vec<String>>,
     keys: Option<Vec<String>>,
+    conditions: Option<Vec<StatedCondition>>,
     effect: Option<Effect>,
     groups: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatedCondition {
+    field: String,
+    operator: Operator,
+    value: Option<Value>,
+    value_from: Option<String>,
+}
+
+impl From<StatedCondition> for ConditionSpec {
+    fn from(StatedCondition { field, operator, value, value_from }: StatedCondition) -> ConditionSpec {
+        ConditionSpec { field, operator, value, value_from }
+    }
 }
 
 const REQUIRED: [&str; 4] = ["id", "actions", "resources", "effect"];
@@ -77,23 +94,26 @@ fn policies<'a>(
         }
         let collect = Collect { noun: "key", path: &path, written: item, problems };
         let stated = collect.run(&input, |tree| Stated::deserialize(ValueDeserializer::from(tree)), |_| Ok(()));
-        let Some(Stated { id, actions, resources, keys, effect, groups }) = stated else { continue };
+        let Some(Stated { id, actions, resources, keys, conditions, effect, groups }) = stated else { continue };
         let (Some(id), Some(actions), Some(resources), Some(effect)) = (id, actions, resources, effect) else {
             continue;
         };
         if policies.iter().any(|policy| policy.id() == id) {
             let message = format!("policy {id:?}: another policy has this id");
-            problems.add(&place(table, item, "id", None), &path.key("id"), message);
+            let span = table.get_key_value("id").map_or_else(|| item.span(), |(key, _)| key.span());
+            problems.add(&span, &path.key("id"), message);
         }
+        let conditions = conditions.unwrap_or_default().into_iter().map(Into::into).collect();
         let groups = groups.unwrap_or_default();
-        let spec = PolicySpec { id: id.clone(), actions, resources, keys, effect, groups };
+        let spec = PolicySpec { id: id.clone(), actions, resources, keys, conditions, effect, groups };
         match Policy::compile(spec) {
             Ok(policy) => policies.push(policy),
             Err(found) => {
                 for problem in found {
-                    let span = place(table, item, problem.field, problem.index);
+                    let span = place(table, item, &problem);
                     let path = path.key(problem.field);
                     let path = problem.index.map_or(path.clone(), |index| path.index(index));
+                    let path = problem.key.map_or(path.clone(), |key| path.key(key));
                     problems.add(&span, &path, format!("policy {id:?}: {}", problem.message));
                 }
             }
@@ -102,16 +122,14 @@ fn policies<'a>(
     policies
 }
 
-/// Where a field of a policy stands, or one item of it.
-fn place(
-    table: &DeTable<'_>,
-    whole: &Spanned<DeValue<'_>>,
-    field: &str,
-    index: Option<usize>,
-) -> std::ops::Range<usize> {
-    match (table.get_key_value(field), index) {
-        (Some((_, value)), Some(index)) => value.get_ref().get(index).map_or_else(|| value.span(), Spanned::span),
-        (Some((key, _)), None) => key.span(),
-        (None, _) => whole.span(),
-    }
+/// Where a mistake in a policy stands: at a field, at one item of it, or at a key of the item.
+fn place(table: &DeTable<'_>, whole: &Spanned<DeValue<'_>>, problem: &Problem) -> std::ops::Range<usize> {
+    let Some((name, value)) = table.get_key_value(problem.field) else { return whole.span() };
+    let Some(index) = problem.index else { return name.span() };
+    let Some(item) = value.get_ref().get(index) else { return value.span() };
+    let key = problem.key.and_then(|key| match item.get_ref() {
+        DeValue::Table(table) => table.get_key_value(key),
+        _ => None,
+    });
+    key.map_or_else(|| item.span(), |(key, _)| key.span())
 }

@@ -182,6 +182,8 @@ macro_rules! __conformance_cases {
             security::s2_deny_wins_and_no_match_is_a_denial ["S2"]
             security::s2_without_a_scope_everything_is_allowed_unless_strict ["S2"]
             security::s3_actors_are_kept_to_their_own_keys ["S3"]
+            security::s3_conditions_decide_by_actor_and_key ["S3"]
+            security::s2_a_condition_that_cannot_be_told_counts_against_access ["S2"]
             security::s4_a_denial_is_the_same_whether_or_not_the_key_exists ["S4"]
             security::s4_a_host_can_observe_denials ["S4"]
         }

@@ -178,7 +178,7 @@ impl Cx {
         policies: PolicySet,
         audit: Option<Arc<dyn Audit>>,
     ) -> Arc<Slot> {
-        let security = Arc::new(Security::new(policies, audit));
+        let security = Arc::new(Security::new(policies, None, audit));
         let (clock, timer) = (self.harness.clock(), Arc::new(SystemTimer));
         Arc::new(Slot::new(ID.into(), store, settings, security, clock, timer, None))
     }

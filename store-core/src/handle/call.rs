@@ -40,13 +40,9 @@ impl Handle {
     /// # Errors
     /// PERMISSION_DENIED.
     pub(super) fn allow(&self, action: Action, key: Option<&[u8]>) -> Result<()> {
-        let rights = self.rights();
-        if rights.access.is_unrestricted() || rights.access.allows(action, key) {
-            return Ok(());
-        }
-        let slot = self.slot();
-        slot.security.report(&rights.access, action, &slot.id, key, self.context());
-        Err(denied(action, &slot.id))
+        let (rights, slot) = (self.rights(), self.slot());
+        let checked = slot.security.check(&rights.access, action, &slot.id, key, self.context());
+        checked.map_err(|_| denied(action, &slot.id))
     }
 
     /// Asks the backend: on its synchronous path if it answers there, else by waiting if the mode allows.

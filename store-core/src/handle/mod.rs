@@ -82,7 +82,7 @@ impl Handle {
             store.info().backend.into(),
             store,
             settings,
-            Arc::new(Security::new(PolicySet::permissive(), None)),
+            Arc::new(Security::new(PolicySet::permissive(), None, None)),
             Arc::new(SystemClock::new()),
             Arc::new(SystemTimer),
             None,

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::authorizer::{Asker, Authorizer};
 use super::compile::Policy;
+use super::condition::KeyTest;
 use super::pattern::{Glob, Template};
 use super::{Action, Effect};
 use crate::{Actor, Context};
@@ -40,7 +42,7 @@ impl PolicySet {
         for verdict in &mut verdicts {
             verdict.settle();
         }
-        Access(Some(Arc::new(verdicts)))
+        Access { verdicts: Some(Arc::new(verdicts)), asker: None }
     }
 }
 
@@ -57,51 +59,83 @@ pub struct Decision {
 ///
 /// Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Access(Option<Arc<[Verdict; Action::ALL.len()]>>);
+pub struct Access {
+    /// `None`: the policies allow everything.
+    verdicts: Option<Arc<[Verdict; Action::ALL.len()]>>,
+    asker: Option<Arc<Asker>>,
+}
 
 impl Access {
     /// Everything is allowed.
     #[must_use]
     pub fn unrestricted() -> Access {
-        Access(None)
+        Access { verdicts: None, asker: None }
     }
 
     /// Nothing is.
     fn nothing() -> Access {
-        Access(Some(Arc::default()))
+        Access { verdicts: Some(Arc::default()), asker: None }
+    }
+
+    /// The same with an engine beside the policies, which is asked about this caller and this store.
+    #[must_use]
+    pub fn with_authorizer(self, authorizer: Arc<dyn Authorizer>, cx: &Context, store: &str) -> Access {
+        let asker = Asker { authorizer, cx: cx.clone(), store: store.into() };
+        Access { asker: Some(Arc::new(asker)), ..self }
     }
 
     /// Whether everything is allowed without a look at the key or the action.
     #[must_use]
     pub fn is_unrestricted(&self) -> bool {
-        self.0.is_none()
+        self.verdicts.is_none() && self.asker.is_none()
     }
 
     /// Whether the action is allowed. Keyed actions come with their key, `store.key.list` with the prefix; without it,
     /// what depends on the key counts against access. Allocates nothing.
     #[must_use]
     pub fn allows(&self, action: Action, key: Option<&[u8]>) -> bool {
-        match &self.0 {
-            None => true,
-            Some(verdicts) => verdicts[action as usize].decide(key).0,
+        self.check(action, key).is_ok()
+    }
+
+    /// # Errors
+    /// The policy that denies the action; `None` if none allows it.
+    pub(crate) fn check(&self, action: Action, key: Option<&[u8]>) -> Result<(), Option<Arc<str>>> {
+        match &self.asker {
+            None => match self.policies(action, key) {
+                (true, _) => Ok(()),
+                (false, policy) => Err(policy.cloned()),
+            },
+            Some(_) => match self.decide(action, key) {
+                Decision { allowed: true, .. } => Ok(()),
+                Decision { policy, .. } => Err(policy),
+            },
         }
     }
 
     /// Whether the answer differs between keys.
     #[must_use]
     pub fn depends_on_key(&self, action: Action) -> bool {
-        self.0.as_ref().is_some_and(|verdicts| verdicts[action as usize].depends_on_key())
+        let verdict = self.verdicts.as_ref().map(|verdicts| &verdicts[action as usize]);
+        if self.asker.is_some() && action.is_keyed() {
+            return !verdict.is_some_and(Verdict::denies_always);
+        }
+        verdict.is_some_and(Verdict::depends_on_key)
     }
 
     /// As [`allows`](Access::allows), with the policy that decided.
     #[must_use]
     pub fn decide(&self, action: Action, key: Option<&[u8]>) -> Decision {
-        match &self.0 {
-            None => Decision { allowed: true, policy: None },
-            Some(verdicts) => {
-                let (allowed, policy) = verdicts[action as usize].decide(key);
-                Decision { allowed, policy: policy.cloned() }
-            }
+        let (allowed, policy) = self.policies(action, key);
+        let denied = !allowed && policy.is_some();
+        let asked = self.asker.as_ref().filter(|_| !denied).and_then(|asker| asker.ask(action, key));
+        asked.unwrap_or_else(|| Decision { allowed, policy: policy.cloned() })
+    }
+
+    /// What the policies say.
+    fn policies(&self, action: Action, key: Option<&[u8]>) -> (bool, Option<&Arc<str>>) {
+        match &self.verdicts {
+            None => (true, None),
+            Some(verdicts) => verdicts[action as usize].decide(key),
         }
     }
 }
@@ -128,23 +162,26 @@ enum Test {
     Matches(Arc<[Glob]>),
     /// One of these matches a text that begins with it.
     MatchesSomeAfter(Arc<[Glob]>),
+    /// A condition holds.
+    Holds(Arc<KeyTest>),
+}
+
+impl Test {
+    /// `None`: cannot be told.
+    fn passes(&self, key: Option<&[u8]>) -> Option<bool> {
+        let key = key?;
+        match self {
+            Test::Matches(globs) => Some(globs.iter().any(|glob| glob.matches(key))),
+            Test::MatchesSomeAfter(globs) => Some(globs.iter().any(|glob| glob.matches_some_after(key))),
+            Test::Holds(test) => test.holds(key),
+        }
+    }
 }
 
 impl Rule {
-    /// `None`: cannot be told without a key.
-    fn passes(&self, key: Option<&[u8]>) -> Option<bool> {
-        for test in &self.tests {
-            let passed = match test {
-                Test::Matches(globs) => globs.iter().any(|glob| key.is_some_and(|key| glob.matches(key))),
-                Test::MatchesSomeAfter(globs) => {
-                    globs.iter().any(|glob| key.is_some_and(|key| glob.matches_some_after(key)))
-                }
-            };
-            if !passed {
-                return key.map(|_| false);
-            }
-        }
-        Some(true)
+    /// Whether all tests pass; `unknown` stands for one that cannot be told.
+    fn passes(&self, key: Option<&[u8]>, unknown: bool) -> bool {
+        self.tests.iter().all(|test| test.passes(key).unwrap_or(unknown))
     }
 }
 
@@ -161,16 +198,20 @@ impl Verdict {
         }
     }
 
+    fn denies_always(&self) -> bool {
+        self.deny.iter().any(|rule| rule.tests.is_empty())
+    }
+
     fn depends_on_key(&self) -> bool {
         let by_key = self.deny.iter().chain(&self.allow).any(|rule| !rule.tests.is_empty());
         by_key && !self.allow.is_empty()
     }
 
     fn decide(&self, key: Option<&[u8]>) -> (bool, Option<&Arc<str>>) {
-        if let Some(rule) = self.deny.iter().find(|rule| rule.passes(key).unwrap_or(true)) {
+        if let Some(rule) = self.deny.iter().find(|rule| rule.passes(key, true)) {
             return (false, Some(&rule.policy));
         }
-        match self.allow.iter().find(|rule| rule.passes(key).unwrap_or(false)) {
+        match self.allow.iter().find(|rule| rule.passes(key, false)) {
             Some(rule) => (true, Some(&rule.policy)),
             None => (false, None),
         }
@@ -185,18 +226,28 @@ fn add(verdicts: &mut [Verdict; Action::ALL.len()], policy: &Policy, actor: Opti
         return;
     }
     let keys = policy.keys.as_ref().map(|keys| resolve(keys, actor));
+    let asked = Action::ALL.map(|action| {
+        let tests = policy.actions[action as usize].then(|| policy.conditions(actor, action, store)).flatten()?;
+        Some(tests.into_iter().map(|test| Test::Holds(Arc::new(test))).collect::<Vec<_>>())
+    });
     // Entries that a listing finds are asked for one by one, which hides what this policy denies; unless it does not.
-    let hides = policy.actions[Action::KeyGet as usize] && policy.actions[Action::KeyHas as usize];
-    for action in Action::ALL.into_iter().filter(|action| policy.actions[*action as usize]) {
-        let tests = match &keys {
-            None => Vec::new(),
+    let hides = asked[Action::KeyGet as usize].is_some()
+        && asked[Action::KeyHas as usize].is_some()
+        && !policy.mixes_key_and_action();
+    for (action, asked) in Action::ALL.into_iter().zip(asked) {
+        let Some(mut tests) = asked else { continue };
+        let shows = deny && action == Action::KeyList && !hides;
+        if shows {
+            // Under a prefix there may be a key for which they hold.
+            tests.clear();
+        }
+        match &keys {
+            None => {}
             // A pattern that cannot be resolved denies every key.
-            Some((_, false)) if deny => Vec::new(),
-            Some((globs, _)) if deny && action == Action::KeyList && !hides => {
-                vec![Test::MatchesSomeAfter(Arc::clone(globs))]
-            }
-            Some((globs, _)) => vec![Test::Matches(Arc::clone(globs))],
-        };
+            Some((_, false)) if deny => {}
+            Some((globs, _)) if shows => tests.push(Test::MatchesSomeAfter(Arc::clone(globs))),
+            Some((globs, _)) => tests.insert(0, Test::Matches(Arc::clone(globs))),
+        }
         let rule = Rule { policy: Arc::clone(&policy.id), tests };
         let verdict = &mut verdicts[action as usize];
         if deny { verdict.deny.push(rule) } else { verdict.allow.push(rule) }

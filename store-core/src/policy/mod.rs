@@ -27,6 +27,25 @@
 //! and those that the policy denies are left out. Should a policy deny listing some keys but not both of these questions,
 //! that would not hide them; such a policy denies listing every prefix under which one of its keys could be found.
 //!
+//! # A host's own engine
+//! An [`Authorizer`] is a voice beside the policies: what it denies is denied, what it allows is allowed unless a policy denies it,
+//! and where it says nothing the policies decide alone.
+//!
+//! # Conditions
+//! A policy's conditions must all hold. Each compares a field (`actor.id`, `actor.meta.NAME`, `action`, `resource`, `key`) with a
+//! value, or with another field. Strings compare with strings, byte for byte; numbers with numbers, by what they are worth, without
+//! rounding; booleans with booleans, for equality. Whatever else is compared cannot be told, nor can a field that is not there, and
+//! what cannot be told counts against access: a policy that allows does not apply, one that denies applies as if the condition
+//! held, for every operator alike. Only `exists` and `nexists` answer for a field that is not there; in front of another condition
+//! of the same policy they decide for both.
+//!
+//! Regular expressions match anywhere in the text, unless anchored; on bytes, case and classes being ASCII's; in time linear in the
+//! text (the crate `regex`).
+//!
+//! A condition on the key makes a policy speak of `store.key.*` only, as `keys` does. For `store.key.list` it is held against the
+//! prefix as if that were a key; where a policy denies listing without denying both `store.key.get` and `store.key.has` of the same
+//! keys, it denies listing as if its conditions on the key held.
+//!
 //! ```
 //! use store_core::policy::{Action, Effect, Policy, PolicySet, PolicySpec};
 //! use store_core::{Actor, Context};
@@ -36,6 +55,7 @@
 //!     actions: vec!["store.key.*".into()],
 //!     resources: vec!["app:*".into()],
 //!     keys: Some(vec!["user:${actor.id}:*".into()]),
+//!     conditions: Vec::new(),
 //!     effect: Effect::Allow,
 //!     groups: vec!["users".into()],
 //! }).expect("valid");
@@ -48,7 +68,10 @@
 //! ```
 
 mod access;
+mod authorizer;
 mod compile;
+mod condition;
+mod datum;
 mod pattern;
 #[cfg(test)]
 mod tests;
@@ -58,7 +81,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use access::{Access, Decision, PolicySet};
+pub use authorizer::Authorizer;
 pub use compile::Policy;
+pub use condition::{ConditionSpec, Operator};
 
 /// What a caller wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,7 +154,7 @@ pub enum Effect {
 }
 
 /// A policy as a configuration states it, not yet looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PolicySpec {
     /// Its name, for the audit hook.
     pub id: String,
@@ -139,6 +164,8 @@ pub struct PolicySpec {
     pub resources: Vec<String>,
     /// Patterns of keys; without them the policy speaks of all keys, and of the actions that have none.
     pub keys: Option<Vec<String>>,
+    /// What else must hold: all of them.
+    pub conditions: Vec<ConditionSpec>,
     /// Allow or deny.
     pub effect: Effect,
     /// The groups that bring it into a scope; without any it is in every scope.
@@ -152,15 +179,27 @@ pub struct Problem {
     pub field: &'static str,
     /// Which item of the field, counted from 0, if it is one item's.
     pub index: Option<usize>,
+    /// Which key of the item, if it is one's: `operator`, `value`, ...
+    pub key: Option<&'static str>,
     /// What is wrong.
     pub message: String,
 }
 
+impl Problem {
+    fn of(field: &'static str, index: Option<usize>, message: impl Into<String>) -> Problem {
+        Problem { field, index, key: None, message: message.into() }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.index {
-            Some(index) => write!(f, "{}[{index}]: {}", self.field, self.message),
-            None => write!(f, "{}: {}", self.field, self.message),
+        f.write_str(self.field)?;
+        if let Some(index) = self.index {
+            write!(f, "[{index}]")?;
         }
+        if let Some(key) = self.key {
+            write!(f, ".{key}")?;
+        }
+        write!(f, ": {}", self.message)
     }
 }

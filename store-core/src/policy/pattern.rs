@@ -101,9 +101,9 @@ enum Part {
     Variable(Variable),
 }
 
-/// What `${...}` stands for.
+/// What `${...}` stands for, and conditions look at: something of the actor's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Variable {
+pub(super) enum Variable {
     Id,
     Meta(Box<str>),
 }
@@ -132,7 +132,9 @@ impl Template {
                         return Err(format!("`{text}` has a `${{` without `}}`"));
                     };
                     at += end + 2;
-                    Part::Variable(Variable::parse(&rest[..end])?)
+                    let name = &rest[..end];
+                    let known = "there are `${actor.id}` and `${actor.meta.NAME}`";
+                    Part::Variable(Variable::parse(name).ok_or_else(|| format!("`${{{name}}}` is not known; {known}"))?)
                 }
                 byte => Part::Token(Token::Byte(byte)),
             });
@@ -171,11 +173,19 @@ impl Template {
 }
 
 impl Variable {
-    fn parse(name: &str) -> Result<Variable, String> {
+    /// `actor.id`, or `actor.meta.` and a name, in which dots may lead into nested maps.
+    pub(super) fn parse(name: &str) -> Option<Variable> {
         match name.strip_prefix("actor.meta.") {
-            Some(path) if path.split('.').all(|step| !step.is_empty()) => Ok(Variable::Meta(path.into())),
-            None if name == "actor.id" => Ok(Variable::Id),
-            _ => Err(format!("`${{{name}}}` is not known; there are `${{actor.id}}` and `${{actor.meta.NAME}}`")),
+            Some(path) => path.split('.').all(|step| !step.is_empty()).then(|| Variable::Meta(path.into())),
+            None => (name == "actor.id").then_some(Variable::Id),
+        }
+    }
+
+    /// What the actor has here, whatever it is.
+    pub(super) fn of(&self, actor: &Actor) -> Option<Value> {
+        match self {
+            Variable::Id => Some(Value::from(&*actor.id)),
+            Variable::Meta(path) => lookup(actor, path).filter(|value| !matches!(value, Value::Null)).cloned(),
         }
     }
 

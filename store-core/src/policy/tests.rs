@@ -1,9 +1,19 @@
+mod conditions;
+
 use super::*;
 use crate::{Actor, Context, Value};
 
 fn spec(effect: Effect, actions: &[&str]) -> PolicySpec {
     let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
-    PolicySpec { id: "p".into(), actions: owned(actions), resources: owned(&["*"]), keys: None, effect, groups: vec![] }
+    PolicySpec {
+        id: "p".into(),
+        actions: owned(actions),
+        resources: owned(&["*"]),
+        keys: None,
+        conditions: vec![],
+        effect,
+        groups: vec![],
+    }
 }
 
 fn keyed(effect: Effect, actions: &[&str], keys: &[&str]) -> Policy {
@@ -211,6 +221,7 @@ fn s3_all_mistakes_are_reported_at_once() {
         actions: vec!["store.key.*".into(), "store.write".into(), "${actor.id}".into()],
         resources: vec![],
         keys: Some(vec!["a\\".into(), "${actor.name}".into(), "ok".into()]),
+        conditions: vec![],
         effect: Effect::Allow,
         groups: vec!["g".into(), String::new()],
     })

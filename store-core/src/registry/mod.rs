@@ -27,7 +27,7 @@ pub use stats::StoreStats;
 use crate::config::{Config, StoreConfig};
 use crate::handle::denied;
 use crate::observe::{Observer, Operation, Watch, Watchers};
-use crate::policy::{Action, PolicySet};
+use crate::policy::{Action, Authorizer, PolicySet};
 use crate::{Clock, Context, Error, Handle, Kind, OpenContext, Result, SystemClock, SystemTimer, Timer, Value};
 
 /// The stores of a configuration.
@@ -59,6 +59,7 @@ pub struct RegistryBuilder {
     config: Config,
     clock: Arc<dyn Clock>,
     timer: Arc<dyn Timer>,
+    authorizer: Option<Arc<dyn Authorizer>>,
     audit: Option<Arc<dyn Audit>>,
     observers: Vec<Arc<dyn Observer>>,
 }
@@ -75,6 +76,13 @@ impl RegistryBuilder {
     #[must_use]
     pub fn timer(mut self, timer: impl Timer) -> RegistryBuilder {
         self.timer = Arc::new(timer);
+        self
+    }
+
+    /// An engine of the host's, asked beside the policies.
+    #[must_use]
+    pub fn authorizer(mut self, authorizer: impl Authorizer) -> RegistryBuilder {
+        self.authorizer = Some(Arc::new(authorizer));
         self
     }
 
@@ -103,7 +111,7 @@ impl RegistryBuilder {
         let stores = stores.into_iter().map(|(id, config)| (id, entry(config))).collect();
         Registry(Arc::new(Inner {
             stores,
-            security: Arc::new(Security::new(policies, self.audit)),
+            security: Arc::new(Security::new(policies, self.authorizer, self.audit)),
             clock: self.clock,
             timer: self.timer,
             base_dir,
@@ -120,11 +128,11 @@ impl Registry {
         Registry::builder(config).build()
     }
 
-    /// A registry with a clock, a timer or an audit hook of its own.
+    /// A registry with a clock, a timer, an authorizer or an audit hook of its own.
     #[must_use]
     pub fn builder(config: Config) -> RegistryBuilder {
         let (clock, timer) = (Arc::new(SystemClock::new()), Arc::new(SystemTimer));
-        RegistryBuilder { config, clock, timer, audit: None, observers: Vec::new() }
+        RegistryBuilder { config, clock, timer, authorizer: None, audit: None, observers: Vec::new() }
     }
 
     /// A handle on a store, for a caller without a context.
@@ -190,10 +198,7 @@ impl Registry {
             return Err(Error::closed().with_detail("store", id));
         }
         let access = inner.security.rights(cx, id).access;
-        if !access.allows(Action::Acquire, None) {
-            inner.security.report(&access, Action::Acquire, id, None, cx);
-            return Err(denied(Action::Acquire, id));
-        }
+        inner.security.check(&access, Action::Acquire, id, None, cx).map_err(|_| denied(Action::Acquire, id))?;
         inner.stores.get(id).ok_or_else(|| inner.unknown(id, cx))
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::Context;
-use crate::policy::{Access, Action, PolicySet};
+use crate::policy::{Access, Action, Authorizer, PolicySet};
 
 /// A denial, as an audit hook sees it.
 #[derive(Clone, Debug)]
@@ -44,12 +44,17 @@ pub(crate) struct Rights {
 pub(crate) struct Security {
     policies: ArcSwap<PolicySet>,
     generation: AtomicU64,
+    authorizer: Option<Arc<dyn Authorizer>>,
     audit: Option<Arc<dyn Audit>>,
 }
 
 impl Security {
-    pub(crate) fn new(policies: PolicySet, audit: Option<Arc<dyn Audit>>) -> Security {
-        Security { policies: ArcSwap::from_pointee(policies), generation: AtomicU64::new(0), audit }
+    pub(crate) fn new(
+        policies: PolicySet,
+        authorizer: Option<Arc<dyn Authorizer>>,
+        audit: Option<Arc<dyn Audit>>,
+    ) -> Security {
+        Security { policies: ArcSwap::from_pointee(policies), generation: AtomicU64::new(0), authorizer, audit }
     }
 
     pub(crate) fn replace(&self, policies: PolicySet) {
@@ -64,13 +69,35 @@ impl Security {
     pub(crate) fn rights(&self, cx: &Context, store: &str) -> Rights {
         // The generation first: policies replaced in between only make the next check compile again.
         let generation = self.generation();
-        Rights { generation, access: self.policies.load().access(cx, store) }
+        let access = self.policies.load().access(cx, store);
+        let access = match &self.authorizer {
+            None => access,
+            Some(authorizer) => access.with_authorizer(Arc::clone(authorizer), cx, store),
+        };
+        Rights { generation, access }
     }
 
-    pub(crate) fn report(&self, access: &Access, action: Action, store: &str, key: Option<&[u8]>, context: &Context) {
-        if let Some(audit) = &self.audit {
-            let policy = access.decide(action, key).policy;
-            audit.denied(&Denial { action, store, key, context, policy });
-        }
+    /// Checks an action, and tells the audit hook of a denial.
+    ///
+    /// # Errors
+    /// Denied.
+    pub(crate) fn check(
+        &self,
+        access: &Access,
+        action: Action,
+        store: &str,
+        key: Option<&[u8]>,
+        context: &Context,
+    ) -> Result<(), Denied> {
+        access.check(action, key).map_err(|policy| {
+            if let Some(audit) = &self.audit {
+                audit.denied(&Denial { action, store, key, context, policy });
+            }
+            Denied
+        })
     }
 }
+
+/// An action was denied.
+#[derive(Debug)]
+pub(crate) struct Denied;

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::Settings;
 use crate::conformance::direct::{Direct, Must, NEVER, number, refused, text};
 use crate::conformance::run::{Cx, ID};
-use crate::policy::{Action, Effect, Policy, PolicySet, PolicySpec};
+use crate::policy::{Action, ConditionSpec, Effect, Operator, Policy, PolicySet, PolicySpec};
 use crate::testing::{FailingStore, Fault};
 use crate::{
     Actor, Audit, Context, Denial, Error, Expiry, Handle, Kind, ListOptions, LoadOptions, Loaded, Payload, PutOptions,
-    Result, Version,
+    Result, Value, Version,
 };
 
 fn policy(effect: Effect, actions: &[&str], keys: Option<&[&str]>) -> Policy {
@@ -19,13 +19,31 @@ fn policy(effect: Effect, actions: &[&str], keys: Option<&[&str]>) -> Policy {
         actions: owned(actions),
         resources: owned(&["conformance:*"]),
         keys: keys.map(owned),
+        conditions: Vec::new(),
         effect,
         groups: vec!["users".into()],
     };
+    compile(spec)
+}
+
+fn compile(spec: PolicySpec) -> Policy {
     match Policy::compile(spec) {
         Ok(policy) => policy,
         Err(problems) => panic!("{problems:?}"),
     }
+}
+
+/// A policy on keys, under a condition.
+fn conditional(effect: Effect, field: &str, operator: Operator, value: impl Into<Value>) -> Policy {
+    compile(PolicySpec {
+        id: format!("{effect:?} {operator:?}"),
+        actions: vec!["store.key.*".into()],
+        resources: vec!["*".into()],
+        keys: None,
+        conditions: vec![ConditionSpec { field: field.into(), operator, value: Some(value.into()), value_from: None }],
+        effect,
+        groups: Vec::new(),
+    })
 }
 
 fn alice() -> Context {
@@ -249,6 +267,55 @@ pub(crate) async fn s3_actors_are_kept_to_their_own_keys(cx: &Cx) {
     assert_eq!(as_bob.get::<i64>("user:bob:x").await.must(), Some(2));
     refused(as_bob.get::<i64>("user:alice:x").await, Kind::PermissionDenied);
     assert_eq!(shared.get::<i64>("user:alice:x").await.must(), Some(1), "each context is judged apart");
+}
+
+pub(crate) async fn s3_conditions_decide_by_actor_and_key(cx: &Cx) {
+    let store = cx.open().await;
+    for key in ["draft:1", "final:1", "final:x"] {
+        store.put(key, &number(1), NEVER).await;
+    }
+    let with_level = |level: i64| {
+        let actor = Actor::new("alice").with_meta("level", level);
+        Context::new(Some(actor), Some(vec!["users".into()]))
+    };
+    let policies = || {
+        vec![
+            conditional(Effect::Allow, "actor.meta.level", Operator::Gte, 3i64),
+            conditional(Effect::Deny, "key", Operator::Matches, "^final:[0-9]+$"),
+        ]
+    };
+    let senior = handle_for(cx, &store, PolicySet::new(true, policies()), with_level(3));
+    assert_eq!(senior.get::<i64>("draft:1").await.must(), Some(1));
+    refused(senior.get::<i64>("final:1").await, Kind::PermissionDenied);
+    assert_eq!(senior.get::<i64>("final:x").await.must(), Some(1));
+    refused(senior.get_many::<i64>(&["draft:1", "final:1"]).await, Kind::PermissionDenied);
+    let junior = senior.with_context(&with_level(2));
+    refused(junior.get::<i64>("draft:1").await, Kind::PermissionDenied);
+    refused(junior.has("nothing").await, Kind::PermissionDenied);
+    assert_eq!(senior.clear("").await.must(), 2, "what is denied is left alone");
+    assert_eq!(store.get("final:1").await.as_deref(), Some(&*number(1)));
+    if !super::without_list(&store).await {
+        let page = senior.list(&ListOptions::prefix("")).await.must();
+        assert_eq!(page.items, [], "what may not be read is not shown");
+    }
+}
+
+pub(crate) async fn s2_a_condition_that_cannot_be_told_counts_against_access(cx: &Cx) {
+    let store = cx.open().await;
+    store.put("k", &number(1), NEVER).await;
+    for operator in [Operator::Eq, Operator::Ne, Operator::Lt, Operator::Gte, Operator::Contains, Operator::Ncontains] {
+        // alice has no level: neither a policy that allows by it nor one that denies by it lets her pass.
+        let allow = conditional(Effect::Allow, "actor.meta.level", operator, "3");
+        let handle = handle(cx, &store, vec![allow]);
+        refused(handle.get::<i64>("k").await, Kind::PermissionDenied);
+        let deny = conditional(Effect::Deny, "actor.meta.level", operator, "3");
+        let handle = self::handle(cx, &store, vec![policy(Effect::Allow, &["*"], None), deny]);
+        refused(handle.get::<i64>("k").await, Kind::PermissionDenied);
+        refused(handle.set("k", &2, Expiry::Never).await, Kind::PermissionDenied);
+    }
+    let deny = conditional(Effect::Deny, "actor.meta.level", Operator::Exists, true);
+    let handle = handle(cx, &store, vec![policy(Effect::Allow, &["*"], None), deny]);
+    assert_eq!(handle.get::<i64>("k").await.must(), Some(1), "whether it is there can be told");
 }
 
 pub(crate) async fn s4_a_denial_is_the_same_whether_or_not_the_key_exists(cx: &Cx) {
