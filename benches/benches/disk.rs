@@ -146,6 +146,36 @@ fn main() {
         ],
     );
 
+    // Numbers that were never used before, and the same for all contenders.
+    let mut next = [keys; 3];
+    let [first, second, third] = &mut next;
+    let fresh = |next: &mut u64, numbers: &mut dyn Iterator<Item = u64>| {
+        let start = *next;
+        *next += numbers.count() as u64;
+        start..*next
+    };
+    compare(
+        "set of new keys, no wait",
+        keys,
+        20_000,
+        &mut [
+            (
+                "sled",
+                Box::new(|numbers| {
+                    fresh(first, numbers).map(|n| raw.insert(name(n), &value()[..]).map(|_| 1).unwrap()).sum()
+                }),
+            ),
+            (
+                "store-sled interval",
+                Box::new(|numbers| fresh(second, numbers).map(|n| set(fast, n, Lifetime::NEVER)).count() as u64),
+            ),
+            (
+                "store-sled interval, with TTL",
+                Box::new(|numbers| fresh(third, numbers).map(|n| set(refresh, n, hour)).count() as u64),
+            ),
+        ],
+    );
+
     let page = |after: u64, limit: usize| {
         let after = name(after);
         let list = List { prefix: b"k:", after: Some(&after), limit, want: Want::Entries };

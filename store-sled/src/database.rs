@@ -20,7 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How many version counters are reserved at a time: durably, once a run in practice.
 const BLOCK: u64 = 1 << 32;
 const STRIPES: usize = 256;
-/// The tree of names and numbers: `format` (1), `id`, `cipher` (the key of versions), `versions` (the first counter that no
+/// The format of new databases; those of format 1 are taken over when they are opened.
+const FORMAT: u64 = 2;
+/// The tree of names and numbers: `format`, `id`, `cipher` (the key of versions), `versions` (the first counter that no
 /// run has reserved yet), `closed` (the first counter of the last run that ended in order).
 const META: &[u8] = b"m";
 
@@ -345,7 +347,9 @@ fn open_sled(path: &Path, settings: Settings, started: Instant) -> Result<sled::
 /// Makes sure that this is a database of ours, whole as far as can be known; makes it one if it is new.
 fn identify(db: &sled::Db, meta: &sled::Tree, note: Option<Note>) -> Result<(Note, VersionCipher)> {
     match read_number(meta, "format")? {
-        Some(1) => {}
+        Some(FORMAT) => {}
+        // Format 2 reads all that format 1 wrote, and versions of this library that know only format 1 must not open it again.
+        Some(1) => drop(meta.insert("format", &FORMAT.to_be_bytes()).map_err(engine)?),
         Some(_) => {
             let message = "the database was written by a later version of this library";
             return Err(Error::internal(message).with_reason("format"));
@@ -364,7 +368,7 @@ fn identify(db: &sled::Db, meta: &sled::Tree, note: Option<Note>) -> Result<(Not
                 meta.insert(name, value).map_err(engine)?;
             }
             // Last: with it the database is made.
-            meta.insert("format", &1u64.to_be_bytes()).map_err(engine)?;
+            meta.insert("format", &FORMAT.to_be_bytes()).map_err(engine)?;
         }
     }
     let id = read_number(meta, "id")?.ok_or_else(lost)?;

@@ -13,7 +13,7 @@ use store_core::{Clock, Error, Kind, Result, SystemClock, Time};
 use crate::database::{Database, Settings, store_id};
 use crate::error::{caught, corrupt, engine, file};
 use crate::files;
-use crate::record::{CHUNK, Head, hint, number, payload, piece, pieces, split_hint};
+use crate::record::{CHUNK, Head, hint, number, piece, pieces, split_hint};
 use crate::space::Space;
 
 /// What was found in a database.
@@ -110,13 +110,12 @@ fn check_store(db: &Database, id: String, now: Time) -> Result<StoreReport> {
                 report.blame(&key);
                 continue;
             };
-            let missing = head.expiry.due().map(|due| hints.contains_key(hint(due, &key)).map(|found| !found));
-            if missing.transpose().map_err(engine)?.unwrap_or(false) {
+            if head.hint != 0 && !hints.contains_key(hint(head.hint, &key)).map_err(engine)? {
                 report.without_hint += 1;
                 report.blame(&key);
             }
             let length = match head.large {
-                None => Some(payload(&record).len() as u64),
+                None => Some(head.payload(&record).len() as u64),
                 Some(length) => whole(&chunks, head.counter, length)?.then_some(u64::from(length)),
             };
             match length {
@@ -124,7 +123,7 @@ fn check_store(db: &Database, id: String, now: Time) -> Result<StoreReport> {
                     report.incomplete += 1;
                     report.blame(&key);
                 }
-                Some(_) if head.expiry.has_passed(now) => report.expired += 1,
+                Some(_) if head.deadline.has_passed(now) => report.expired += 1,
                 Some(length) => {
                     report.live += 1;
                     report.bytes += length;
@@ -135,8 +134,7 @@ fn check_store(db: &Database, id: String, now: Time) -> Result<StoreReport> {
             let (raw, _) = entry.map_err(engine)?;
             let (due, key) = split_hint(&raw)?;
             let record = data.get(key).map_err(engine)?;
-            let fits =
-                record.is_some_and(|record| Head::read(&record).is_ok_and(|head| head.expiry.due() == Some(due)));
+            let fits = record.is_some_and(|record| Head::read(&record).is_ok_and(|head| head.hint == due));
             report.stale_hints += u64::from(!fits);
         }
         let mut owner = None;
@@ -280,12 +278,12 @@ fn salvage_store(old: &sled::Db, db: &Arc<Database>, id: &str, salvaged: &mut Sa
             return Ok(());
         };
         let value = match (head.large, &chunks) {
-            (None, _) => Some(payload(record).to_vec()),
+            (None, _) => Some(head.payload(record).to_vec()),
             (Some(length), Ok(chunks)) => caught(|| gather(chunks, head.counter, length)).unwrap_or(None),
             (Some(_), Err(_)) => None,
         };
         match value {
-            Some(value) => salvaged.saved += u64::from(space.restore(key, &value, head.expiry.deadline)?),
+            Some(value) => salvaged.saved += u64::from(space.restore(key, &value, head.deadline)?),
             None => salvaged.lost += 1,
         }
         Ok(())

@@ -10,7 +10,7 @@ use store_core::{
 };
 
 use crate::error::engine;
-use crate::record::{Head, payload};
+use crate::record::Head;
 use crate::space::{Found, Space, with_key};
 
 /// Entries that one page examines at most: a run of expired ones ends the page and not the caller's patience.
@@ -55,7 +55,7 @@ impl Page {
         let entry = match (self.want, found.head.large) {
             (Want::Keys, _) => None,
             (Want::Entries, None) => {
-                let value = payload(&found.record);
+                let value = found.head.payload(&found.record);
                 if self.values.is_empty() {
                     // Values of a store tend to be alike.
                     self.values.reserve((value.len() * self.limit).min(1 << 17));
@@ -116,7 +116,7 @@ impl Space {
             for (examined, next) in self.range(prefix, after).enumerate() {
                 let (key, record) = next.map_err(engine)?;
                 let head = Head::read(&record).map_err(|error| with_key(error, &key))?;
-                let live = !head.expiry.has_passed(now);
+                let live = !head.deadline.has_passed(now);
                 let full = page.is_full();
                 if examined >= EXAMINED || (full && (live || !exact)) {
                     // The page ends behind the last key examined: what expired in between need not be seen again.

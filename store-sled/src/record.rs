@@ -1,85 +1,52 @@
-//! The bytes on disk, format 1. Whatever is written here must be readable by every later version.
+//! The bytes on disk. Whatever was written by format 1 or is written by format 2 must be readable by every later version.
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `d` + store id | the user's key | format `u8` = 1, flags `u8`, counter `u64`, deadline `u64`, then the payload or, for a large value, its length `u32` |
+//! | `d` + store id | the user's key | format `u8` = 2, flags `u8`, counter `u64`, for what expires deadline `u64` and due time of the hint `u64`, then the payload or, for a large value, its length `u32` |
 //! | `x` + store id | due time `u64`, the user's key | nothing: a hint where to look for expired entries |
 //! | `v` + store id | counter `u64`, number `u32` | number 0: the owner's key; 1 and on: the large value in pieces of [`CHUNK`] bytes |
 //! | `m` | a name | see `database.rs` |
 //!
 //! All numbers are big-endian. The first byte of a tree's name says what it is and the rest is the id alone, so no id and key
-//! can be confused with another id and key (rule K2). Deadlines are milliseconds since the Unix epoch, 0 for never. The
-//! counter numbers every value write of the database; the version that users see is its cipher.
+//! can be confused with another id and key (rule K2). Times are milliseconds since the Unix epoch. The counter numbers every
+//! value write of the database; the version that users see is its cipher.
 //!
-//! Of the flags bit 0 says that the value is large, and bits 1 to 5 are the grain: the due time of a hint is the deadline
-//! rounded up to a multiple of 2^grain ms, a sixteenth of the TTL or less. So an entry that is written or touched again and
-//! again, as sessions are, moves its hint now and then and not each time.
+//! Of the flags bit 0 says that the value is large, bit 1 that the entry expires.
+//!
+//! A hint is due at the deadline or before it, never after. So an entry that is written or touched again and again, as
+//! sessions are, keeps the hint that it has; when that is due the sweeper gives it one for the deadline that it has then.
+//!
+//! Records of format 1 have counter and deadline (0 for never) always, and in bits 1 to 5 of the flags a grain: their hint is
+//! due at the deadline rounded up to a multiple of 2^grain ms. They are rewritten when they are next written or touched.
 //!
 //! sled keeps up to 16 records in a page and rewrites the page as a whole. So large values are kept in pieces: otherwise one
 //! page could hold 16 of 8 MiB, and every tenth update would write them all.
 
-use store_core::{Deadline, Error, Lifetime, Result, Time, Ttl};
+use store_core::{Deadline, Error, Result};
 
 /// The format that this version writes.
-pub(crate) const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 2;
 /// The longest payload inside of a record, and the size of a large value's pieces. 16 of them and 16 of the longest keys
 /// stay below the size (128 KiB) from which sled moves a page into a file of its own, which it never makes durable.
 pub(crate) const CHUNK: usize = PIECE as usize;
 const PIECE: u32 = 4096;
 
-const HEADER: usize = 18;
 const LARGE: u8 = 1;
+const MORTAL: u8 = 2;
 const GRAIN: u8 = 0b11_1110;
-/// No hint is due later than this after its deadline: 65.536 s.
-const MAX_GRAIN: u8 = 16;
 
 /// What stands before the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     /// The number of the value write.
     pub(crate) counter: u64,
-    pub(crate) expiry: Expires,
+    pub(crate) deadline: Deadline,
+    /// When the hint is due, in milliseconds since the Unix epoch; 0 for what never expires, which has none.
+    pub(crate) hint: u64,
     /// The length of a value that is kept in pieces.
     pub(crate) large: Option<u32>,
-}
-
-/// When a record expires, and how coarsely its hint says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Expires {
-    pub(crate) deadline: Deadline,
-    grain: u8,
-}
-
-impl Expires {
-    pub(crate) const NEVER: Expires = Expires { deadline: Deadline::NEVER, grain: 0 };
-
-    /// Of what is written at `now`, the precise time.
-    pub(crate) fn after(now: Time, lifetime: Lifetime) -> Expires {
-        let grain = lifetime.as_millis().map_or(0, |millis| (millis.get() / 16).max(1).ilog2());
-        let grain = u8::try_from(grain).unwrap_or(MAX_GRAIN).min(MAX_GRAIN);
-        Expires { deadline: Deadline::after(now, lifetime), grain }
-    }
-
-    /// With a deadline that was set elsewhere; `None` if it has passed.
-    pub(crate) fn at(deadline: Deadline, now: Time) -> Option<Expires> {
-        let lifetime = match deadline.left(now)? {
-            Ttl::Never => Lifetime::NEVER,
-            Ttl::Left(left) => Lifetime::after(left).ok()?,
-        };
-        Some(Expires { deadline, ..Expires::after(now, lifetime) })
-    }
-
-    pub(crate) fn has_passed(self, now: Time) -> bool {
-        self.deadline.has_passed(now)
-    }
-
-    /// When the hint is due, in milliseconds since the Unix epoch: never before the deadline. `None` for never.
-    pub(crate) fn due(self) -> Option<u64> {
-        match self.deadline.as_millis() {
-            0 => None,
-            millis => Some(millis.div_ceil(1 << self.grain) << self.grain),
-        }
-    }
+    /// Where the payload begins.
+    start: usize,
 }
 
 /// A value on its way into a record.
@@ -93,51 +60,77 @@ pub(crate) enum Body<'a> {
 impl Head {
     /// Reads the header of a record.
     pub(crate) fn read(bytes: &[u8]) -> Result<Head> {
-        let Some((head, payload)) = bytes.split_at_checked(HEADER) else { return Err(foreign()) };
-        let (&[format, flags], numbers) = head.split_at(2) else { return Err(foreign()) };
-        let (counter, deadline) = numbers.split_at(8);
-        if format != FORMAT || flags & !(LARGE | GRAIN) != 0 {
-            return Err(foreign().with_detail("format", i64::from(format)));
+        match *bytes {
+            [FORMAT, flags, ..] if flags & !(LARGE | MORTAL) == 0 => Head::parse(bytes, flags).ok_or_else(foreign),
+            [1, flags, ..] if flags & !(LARGE | GRAIN) == 0 => Head::parse_1(bytes, flags).ok_or_else(foreign),
+            [format, ..] => Err(foreign().with_detail("format", i64::from(format))),
+            [] => Err(foreign()),
         }
-        let large = match flags & LARGE {
-            0 => None,
-            _ => Some(u32::from_be_bytes(payload.try_into().map_err(|_| foreign())?)),
-        };
-        let expiry = Expires { deadline: Deadline::from_millis(number(deadline)), grain: flags >> 1 };
-        Ok(Head { counter: number(counter), expiry, large })
     }
 
-    /// The record's bytes.
-    pub(crate) fn with(counter: u64, expiry: Expires, body: Body<'_>) -> Vec<u8> {
-        let (flags, length) = match body {
-            Body::Inline(payload) => (0, payload.len()),
-            Body::Large(_) => (LARGE, 4),
+    fn parse(bytes: &[u8], flags: u8) -> Option<Head> {
+        let start = if flags & MORTAL == 0 { 10 } else { 26 };
+        let (head, payload) = bytes.split_at_checked(start)?;
+        let (deadline, hint) = match head.get(10..26) {
+            Some(times) => (number(&times[..8]), number(&times[8..])),
+            None => (0, 0),
         };
-        let mut bytes = Vec::with_capacity(HEADER + length);
-        bytes.extend_from_slice(&[FORMAT, flags | expiry.grain << 1]);
-        bytes.extend_from_slice(&counter.to_be_bytes());
-        bytes.extend_from_slice(&expiry.deadline.as_millis().to_be_bytes());
-        match body {
-            Body::Inline(payload) => bytes.extend_from_slice(payload),
-            Body::Large(length) => bytes.extend_from_slice(&length.to_be_bytes()),
-        }
-        bytes
+        let deadline = Deadline::from_millis(deadline);
+        Some(Head { counter: number(&head[2..10]), deadline, hint, large: length(flags, payload)?, start })
+    }
+
+    fn parse_1(bytes: &[u8], flags: u8) -> Option<Head> {
+        let (head, payload) = bytes.split_at_checked(18)?;
+        let deadline = number(&head[10..]);
+        let grain = flags >> 1;
+        let hint = deadline.div_ceil(1 << grain) << grain;
+        let deadline = Deadline::from_millis(deadline);
+        Some(Head { counter: number(&head[2..10]), deadline, hint, large: length(flags, payload)?, start: 18 })
+    }
+
+    /// The payload of the record that this is the header of, if its value is inside.
+    pub(crate) fn payload<'a>(&self, record: &'a [u8]) -> &'a [u8] {
+        record.get(self.start..).unwrap_or_default()
+    }
+
+    /// What the record holds.
+    pub(crate) fn body<'a>(&self, record: &'a [u8]) -> Body<'a> {
+        self.large.map_or_else(|| Body::Inline(self.payload(record)), Body::Large)
     }
 }
 
-/// The same record with another deadline.
-pub(crate) fn with_expiry(record: &[u8], expiry: Expires) -> Vec<u8> {
-    let mut bytes = record.to_vec();
-    if let Some(head) = bytes.get_mut(..HEADER) {
-        head[1] = head[1] & !GRAIN | expiry.grain << 1;
-        head[10..].copy_from_slice(&expiry.deadline.as_millis().to_be_bytes());
+/// The length of a large value, if the value is large; `None` if the record is not of this library.
+fn length(flags: u8, payload: &[u8]) -> Option<Option<u32>> {
+    match flags & LARGE {
+        0 => Some(None),
+        _ => payload.try_into().ok().map(|length| Some(u32::from_be_bytes(length))),
     }
-    bytes
 }
 
-/// The payload of a record whose value is inside.
-pub(crate) fn payload(record: &[u8]) -> &[u8] {
-    record.get(HEADER..).unwrap_or_default()
+/// Writes a record. `hint` is when its hint is due.
+pub(crate) fn write(bytes: &mut Vec<u8>, counter: u64, deadline: Deadline, hint: u64, body: Body<'_>) {
+    let mut head = [0; 26];
+    head[0] = FORMAT;
+    head[2..10].copy_from_slice(&counter.to_be_bytes());
+    let mut start = 10;
+    if deadline != Deadline::NEVER {
+        head[1] |= MORTAL;
+        head[10..18].copy_from_slice(&deadline.as_millis().to_be_bytes());
+        head[18..26].copy_from_slice(&hint.to_be_bytes());
+        start = 26;
+    }
+    let length;
+    let payload = match body {
+        Body::Inline(payload) => payload,
+        Body::Large(large) => {
+            head[1] |= LARGE;
+            length = large.to_be_bytes();
+            &length
+        }
+    };
+    bytes.reserve(start + payload.len());
+    bytes.extend_from_slice(&head[..start]);
+    bytes.extend_from_slice(payload);
 }
 
 fn foreign() -> Error {
@@ -182,49 +175,63 @@ pub(crate) const fn pieces(length: u32) -> u32 {
 mod tests {
     use super::*;
 
-    fn expires(millis: u64, grain: u8) -> Expires {
-        Expires { deadline: Deadline::from_millis(millis), grain }
+    fn record(counter: u64, deadline: u64, hint: u64, body: Body<'_>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write(&mut bytes, counter, Deadline::from_millis(deadline), hint, body);
+        bytes
+    }
+
+    fn head(bytes: &[u8]) -> (u64, u64, u64, Option<u32>) {
+        let head = Head::read(bytes).unwrap();
+        (head.counter, head.deadline.as_millis(), head.hint, head.large)
     }
 
     #[test]
     fn records_read_back() {
-        let expiry = expires(1234, 3);
-        let bytes = Head::with(7, expiry, Body::Inline(b"value"));
-        assert_eq!(bytes, b"\x01\x06\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\x04\xd2value", "the format never changes");
-        assert_eq!(Head::read(&bytes).unwrap(), Head { counter: 7, expiry, large: None });
-        assert_eq!(payload(&bytes), b"value");
-        let bytes = Head::with(7, Expires::NEVER, Body::Large(9000));
-        assert_eq!(Head::read(&bytes).unwrap(), Head { counter: 7, expiry: Expires::NEVER, large: Some(9000) });
-        let moved = with_expiry(&bytes, expiry);
-        assert_eq!(Head::read(&moved).unwrap(), Head { counter: 7, expiry, large: Some(9000) });
+        let bytes = record(7, 1234, 1000, Body::Inline(b"value"));
+        let fixed = b"\x02\x02\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\x04\xd2\0\0\0\0\0\0\x03\xe8value";
+        assert_eq!(bytes, fixed, "the format never changes");
+        assert_eq!(head(&bytes), (7, 1234, 1000, None));
+        assert_eq!(Head::read(&bytes).unwrap().payload(&bytes), b"value");
+        let bytes = record(7, 0, 0, Body::Inline(b""));
+        assert_eq!(bytes, b"\x02\0\0\0\0\0\0\0\0\x07", "the format never changes");
+        assert_eq!(head(&bytes), (7, 0, 0, None));
+        for deadline in [0, 5] {
+            assert_eq!(head(&record(7, deadline, deadline, Body::Large(9000))), (7, deadline, deadline, Some(9000)));
+        }
         assert_eq!(pieces(4096), 1);
         assert_eq!(pieces(4097), 2);
     }
 
     #[test]
+    fn records_of_format_1_are_read() {
+        let bytes = b"\x01\x06\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\x04\xd2value";
+        assert_eq!(head(bytes), (7, 1234, 1240, None));
+        assert_eq!(Head::read(bytes).unwrap().payload(bytes), b"value");
+        let bytes = b"\x01\x01\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0\0\0\0\x23\x28";
+        assert_eq!(head(bytes), (7, 0, 0, Some(9000)));
+    }
+
+    #[test]
     fn v6_foreign_bytes_are_an_error() {
-        for bytes in
-            [&b""[..], b"\x01", b"\x02\0aaaaaaaabbbbbbbb", b"\x01\x40aaaaaaaabbbbbbbb", b"\x01\x01aaaaaaaabbbbbbbb123"]
-        {
+        for bytes in [
+            &b""[..],
+            b"\x02",
+            b"\x03\0aaaaaaaabbbbbbbb",
+            b"\x02\x04aaaaaaaabbbbbbbb",
+            b"\x02\x02aaaaaaaabbbbbbbbccccccc",
+            b"\x02\x01aaaaaaaa123",
+            b"\x01\x40aaaaaaaabbbbbbbb",
+            b"\x01\x01aaaaaaaabbbbbbbb123",
+        ] {
             assert_eq!(Head::read(bytes).unwrap_err().reason(), Some("foreign"));
         }
         assert!(split_hint(b"short").is_err());
     }
 
     #[test]
-    fn hints_come_in_the_order_of_deadlines_never_early_and_hardly_late() {
-        assert_eq!(Expires::NEVER.due(), None);
-        assert_eq!((expires(1024, 10).due(), expires(1025, 10).due()), (Some(1024), Some(2048)));
+    fn hints_come_in_the_order_of_deadlines() {
         assert!(hint(1, b"z") < hint(2, b"a"));
         assert_eq!(split_hint(&hint(3, b"key")).unwrap(), (3, &b"key"[..]));
-        let now = Time::from_millis(1_767_225_600_123);
-        for millis in [1, 15, 16, 17, 1000, 60_000, 3_600_000, 3_155_760_000_000] {
-            let lifetime = Lifetime::after(std::time::Duration::from_millis(millis)).unwrap();
-            let expiry = Expires::after(now, lifetime);
-            let (deadline, due) = (expiry.deadline.as_millis(), expiry.due().unwrap());
-            assert!(due >= deadline && due - deadline <= (millis / 16).min(65_535), "{millis}: {}", due - deadline);
-            assert_eq!(Expires::at(expiry.deadline, now), Some(expiry));
-        }
-        assert_eq!(Expires::at(Deadline::from_millis(1), now), None);
     }
 }

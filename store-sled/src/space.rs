@@ -5,6 +5,7 @@
 //! removed after it. A record is therefore always complete and always has its hint; a hint or a piece too many is garbage that
 //! the sweeper finds. The record alone is the truth.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -20,10 +21,15 @@ use crate::commit::Ticket;
 use crate::database::Database;
 use crate::error::corrupt;
 use crate::large::Upload;
-use crate::record::{Body, CHUNK, Expires, Head, hint, payload, split_hint, with_expiry};
+use crate::record::{self, Body, CHUNK, Head, hint, split_hint};
 
 /// How many hints are looked at before the clock is.
 const GLANCE: usize = 64;
+
+thread_local! {
+    /// Where records are put together.
+    static RECORD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 #[derive(Debug)]
 pub(crate) struct Space {
@@ -108,13 +114,13 @@ impl Space {
     }
 
     fn live(&self, key: &[u8], now: Time) -> Result<Option<Found>> {
-        Ok(self.find(key)?.filter(|found| !found.head.expiry.has_passed(now)))
+        Ok(self.find(key)?.filter(|found| !found.head.deadline.has_passed(now)))
     }
 
     /// The value of a record; `None` if its pieces are gone, because it has just been replaced.
     pub(crate) fn value(&self, found: &Found) -> Result<Option<Payload>> {
         match found.head.large {
-            None => Ok(Some(Payload::from(payload(&found.record)))),
+            None => Ok(Some(Payload::from(found.head.payload(&found.record)))),
             Some(length) => self.large(found.head.counter, length),
         }
     }
@@ -133,7 +139,7 @@ impl Space {
 
     /// How long a record has left for a reader; `None` if it has expired.
     fn left(&self, head: &Head) -> Option<Ttl> {
-        if head.expiry == Expires::NEVER { Some(Ttl::Never) } else { head.expiry.deadline.left(self.clock.coarse()) }
+        if head.deadline == Deadline::NEVER { Some(Ttl::Never) } else { head.deadline.left(self.clock.coarse()) }
     }
 
     /// A live record with its value, of one moment.
@@ -161,13 +167,13 @@ impl Space {
 
     pub(crate) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
         let Some((found, value)) = self.read(key)? else { return Ok(None) };
-        let now = if found.head.expiry == Expires::NEVER { Time::default() } else { self.clock.coarse() };
+        let now = if found.head.deadline == Deadline::NEVER { Time::default() } else { self.clock.coarse() };
         Ok(self.describe(&found.head, value, now))
     }
 
     /// An entry, unless it has expired.
     pub(crate) fn describe(&self, head: &Head, value: Payload, now: Time) -> Option<Entry> {
-        Some(Entry { value, version: self.version(head.counter), ttl: head.expiry.deadline.left(now)? })
+        Some(Entry { value, version: self.version(head.counter), ttl: head.deadline.left(now)? })
     }
 
     pub(crate) fn ttl(&self, key: &[u8]) -> Result<Option<Ttl>> {
@@ -202,21 +208,21 @@ impl Space {
         let plain = !put.keep_ttl && put.condition == Condition::Always;
         // What never expires needs no clock, and what replaces it is not looked at before.
         if plain && put.lifetime == Lifetime::NEVER {
-            return self.write(key, body, counter, Expires::NEVER, Time::default(), None);
+            return self.write(key, body, counter, Deadline::NEVER, Time::default(), None);
         }
         let now = self.clock.now();
-        let mut expiry = Expires::after(now, put.lifetime);
+        let mut deadline = Deadline::after(now, put.lifetime);
         let old = match self.find(key) {
             // What is not ours can be overwritten, as it can be deleted; only nothing can be asked of it.
             Err(error) if plain && error.reason() == Some("foreign") => None,
             found => found?,
         };
-        let live = old.as_ref().filter(|old| !old.head.expiry.has_passed(now));
+        let live = old.as_ref().filter(|old| !old.head.deadline.has_passed(now));
         self.holds(live, put.condition)?;
         if let Some(live) = live.filter(|_| put.keep_ttl) {
-            expiry = live.head.expiry;
+            deadline = live.head.deadline;
         }
-        self.write(key, body, counter, expiry, now, old.as_ref())
+        self.write(key, body, counter, deadline, now, old.as_ref())
     }
 
     fn write(
@@ -224,36 +230,47 @@ impl Space {
         key: &[u8],
         body: Body<'_>,
         counter: Option<u64>,
-        expiry: Expires,
+        deadline: Deadline,
         now: Time,
         old: Option<&Found>,
     ) -> Result<Done<Written>> {
         let counter = counter.map_or_else(|| self.db.count(), Ok)?;
-        self.replace(key, Head::with(counter, expiry, body), counter, expiry, old)?;
-        let ttl = expiry.deadline.left(now).unwrap_or(Ttl::Left(Duration::from_nanos(1)));
+        self.replace(key, body, counter, deadline, old)?;
+        let ttl = deadline.left(now).unwrap_or(Ttl::Left(Duration::from_nanos(1)));
         Ok(Done { value: Written { version: self.version(counter), ttl }, ticket: self.applied() })
     }
 
     /// Writes a record, its hint before it, and removes after it what only the old record needed. `old` is the record that
-    /// is there, where that is known.
-    fn replace(&self, key: &[u8], record: Vec<u8>, counter: u64, expiry: Expires, old: Option<&Found>) -> Result<()> {
-        let due = expiry.due();
-        // The same hint serves: it was there before the old record was.
-        let hinted = due.is_none() || old.is_some_and(|old| old.head.expiry.due() == due);
-        if let Some(due) = due.filter(|_| !hinted) {
-            self.db.write(|| self.hints.insert(hint(due, key), &[]))?;
-        }
-        let old = self.db.write(|| self.data.insert(key, record))?;
-        self.release(key, old, due, Some(counter))
+    /// is there; without one of a key that has a hint, the new record gets another, and the old hint is removed.
+    fn replace(&self, key: &[u8], body: Body<'_>, counter: u64, deadline: Deadline, old: Option<&Found>) -> Result<()> {
+        let due = deadline.as_millis();
+        let hint = match old.map_or(0, |old| old.head.hint) {
+            _ if due == 0 => 0,
+            // Due before the deadline: when it comes up the sweeper moves it.
+            old if (1..=due).contains(&old) => old,
+            _ => self.hint(due, key)?,
+        };
+        let old = RECORD.with_borrow_mut(|record| {
+            record.clear();
+            record::write(record, counter, deadline, hint, body);
+            self.db.write(|| self.data.insert(key, &record[..]))
+        })?;
+        self.release(key, old, hint, Some(counter))
+    }
+
+    /// Writes a hint; one that is there already stays.
+    fn hint(&self, due: u64, key: &[u8]) -> Result<u64> {
+        self.db.write(|| self.hints.insert(hint(due, key), &[]))?;
+        Ok(due)
     }
 
     /// Removes what an old record needed: its hint, unless it is due at `keep`; its pieces, unless the new record has
     /// the same counter.
-    fn release(&self, key: &[u8], old: Option<IVec>, keep: Option<u64>, counter: Option<u64>) -> Result<()> {
+    fn release(&self, key: &[u8], old: Option<IVec>, keep: u64, counter: Option<u64>) -> Result<()> {
         // What cannot be read has nothing that could be removed.
         let Some(Ok(old)) = old.map(|record| Head::read(&record)) else { return Ok(()) };
-        if let Some(due) = old.expiry.due().filter(|&due| Some(due) != keep) {
-            self.db.write(|| self.hints.remove(hint(due, key)))?;
+        if old.hint != 0 && old.hint != keep {
+            self.db.write(|| self.hints.remove(hint(old.hint, key)))?;
         }
         if old.large.is_some() && counter != Some(old.counter) {
             self.discard(old.counter);
@@ -264,23 +281,25 @@ impl Space {
     /// Removes a record, then what it needed.
     fn remove(&self, key: &[u8]) -> Result<Option<IVec>> {
         let old = self.db.write(|| self.data.remove(key))?;
-        self.release(key, old.clone(), None, None)?;
+        self.release(key, old.clone(), 0, None)?;
         Ok(old)
     }
 
     /// Writes a live entry with a deadline that was set elsewhere; `false` if it has passed.
     pub(crate) fn restore(&self, key: &[u8], value: &[u8], deadline: Deadline) -> Result<bool> {
         let now = self.clock.now();
-        let Some(expiry) = Expires::at(deadline, now) else { return Ok(false) };
+        if deadline.has_passed(now) {
+            return Ok(false);
+        }
         if value.len() <= CHUNK {
             let _alone = self.lock(key);
-            self.write(key, Body::Inline(value), None, expiry, now, None)?;
+            self.write(key, Body::Inline(value), None, deadline, now, None)?;
             return Ok(true);
         }
         let mut upload = Upload::begin(self, key, value)?;
         while upload.step()? {}
         let _alone = self.lock(key);
-        self.write(key, Body::Large(upload.length()), Some(upload.counter()), expiry, now, None)?;
+        self.write(key, Body::Large(upload.length()), Some(upload.counter()), deadline, now, None)?;
         upload.keep();
         Ok(true)
     }
@@ -297,7 +316,7 @@ impl Space {
         }
         let Some(old) = self.remove(key)? else { return Ok(Done::unchanged(false)) };
         // Bytes that are not ours can at least be deleted.
-        let live = Head::read(&old).is_ok_and(|head| !head.expiry.has_passed(now));
+        let live = Head::read(&old).is_ok_and(|head| !head.deadline.has_passed(now));
         Ok(Done { value: live, ticket: self.applied() })
     }
 
@@ -307,16 +326,15 @@ impl Space {
         let now = self.clock.now();
         let Some(found) = self.live(key, now)? else { return Ok(Done::unchanged(false)) };
         self.same_version(&found, if_version)?;
-        let ticket = self.extend(key, &found, Expires::after(now, lifetime))?;
+        let ticket = self.extend(key, &found, Deadline::after(now, lifetime))?;
         Ok(Done { value: true, ticket })
     }
 
-    fn extend(&self, key: &[u8], found: &Found, expiry: Expires) -> Result<Ticket> {
-        if expiry == found.head.expiry {
+    fn extend(&self, key: &[u8], found: &Found, deadline: Deadline) -> Result<Ticket> {
+        if deadline == found.head.deadline {
             return Ok(0);
         }
-        let record = with_expiry(&found.record, expiry);
-        self.replace(key, record, found.head.counter, expiry, Some(found))?;
+        self.replace(key, found.head.body(&found.record), found.head.counter, deadline, Some(found))?;
         Ok(self.applied())
     }
 
@@ -326,7 +344,7 @@ impl Space {
         let now = self.clock.now();
         let Some(found) = self.live(key, now)? else { return Ok(Done::unchanged(None)) };
         let value = self.locked_value(key, &found)?;
-        let ticket = self.extend(key, &found, Expires::after(now, lifetime))?;
+        let ticket = self.extend(key, &found, Deadline::after(now, lifetime))?;
         Ok(Done { value: Some(value), ticket })
     }
 
@@ -344,17 +362,17 @@ impl Space {
         let _alone = self.lock(key);
         let now = self.clock.now();
         let live = self.live(key, now)?;
-        let (from, expiry) = match &live {
+        let (from, deadline) = match &live {
             Some(found) => {
                 let number = integer(&self.locked_value(key, found)?);
                 let number = number.ok_or_else(|| Error::invalid("the value is not an integer"))?;
-                (number, found.head.expiry)
+                (number, found.head.deadline)
             }
-            None => (by.initial, Expires::after(now, by.lifetime)),
+            None => (by.initial, Deadline::after(now, by.lifetime)),
         };
         let sum = from.checked_add(by.delta).ok_or_else(|| Error::invalid("the sum does not fit 64 bits"))?;
         let body = encode_integer(sum);
-        let done = self.write(key, Body::Inline(&body), None, expiry, now, live.as_ref())?;
+        let done = self.write(key, Body::Inline(&body), None, deadline, now, live.as_ref())?;
         Ok(Done { value: sum, ticket: done.ticket })
     }
 
@@ -401,25 +419,36 @@ impl Space {
                 return Ok((freed, None));
             }
             let (due, key) = split_hint(raw)?;
-            let _alone = self.lock(key);
-            let record = self.db.read(|| self.data.get(key))?;
-            let head = record.map(|record| Head::read(&record)).transpose().map_err(|error| with_key(error, key));
-            match head {
-                Ok(Some(head)) if head.expiry.due() == Some(due) => {
-                    if head.expiry.has_passed(self.clock.now()) {
-                        self.remove(key)?;
-                        self.expirations.fetch_add(1, Relaxed);
-                        freed += 1;
-                    }
-                }
-                // Stale: the entry is gone, or is due at another time and has a hint of its own. Of a record that cannot be
-                // read nobody knows when it is due, and whoever reads it hears of it.
-                Ok(_) | Err(_) => {
-                    self.db.write(|| self.hints.remove(raw))?;
-                }
-            }
+            freed += usize::from(self.come_due(due, key)?);
         }
         Ok((freed, hints.into_iter().next_back().filter(|_| whole)))
+    }
+
+    /// Does what a hint that is due asks for: whether an entry was freed.
+    fn come_due(&self, due: u64, key: &[u8]) -> Result<bool> {
+        let _alone = self.lock(key);
+        let found = match self.find(key) {
+            Ok(found) => found.filter(|found| found.head.hint == due),
+            // Of a record that cannot be read nobody knows when it is due, and whoever reads it hears of it.
+            Err(error) if error.reason() == Some("foreign") => None,
+            Err(error) => return Err(error),
+        };
+        let Some(found) = found else {
+            // The entry is gone, or has another hint.
+            self.db.write(|| self.hints.remove(hint(due, key)))?;
+            return Ok(false);
+        };
+        let deadline = found.head.deadline;
+        if deadline.has_passed(self.clock.now()) {
+            self.remove(key)?;
+            self.expirations.fetch_add(1, Relaxed);
+            return Ok(true);
+        }
+        if deadline.as_millis() > due {
+            // It was refreshed since. Without an old record there is no old hint to keep.
+            self.replace(key, found.head.body(&found.record), found.head.counter, deadline, None)?;
+        }
+        Ok(false)
     }
 }
 

@@ -20,9 +20,6 @@ use crate::task::{blocking, yield_now};
 const AT_ONCE: usize = 32;
 /// Steps of removing garbage at close; what is left then is found by the next run.
 const GARBAGE_AT_CLOSE: usize = 1000;
-/// How far ahead of the clock a purge looks, in milliseconds: it finds all that has expired of entries that were written with
-/// up to 16 s to live. Of longer ones it may leave what expired in the last sixteenth of their life.
-const AHEAD: u64 = 1000;
 /// How long a close waits for operations in flight.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -245,7 +242,7 @@ impl Store for SledStore {
     async fn purge_expired(&self, max: usize) -> Result<usize> {
         let space = self.space()?;
         space.db.writable()?;
-        let upto = space.clock.now().millis_floor() + AHEAD;
+        let upto = space.clock.now().millis_floor();
         let mut freed = 0;
         let mut from = None;
         while freed < max {

@@ -144,6 +144,68 @@ fn t7_purge_frees_at_most_what_it_is_asked_to_in_the_order_of_deadlines() {
     });
 }
 
+/// An entry has one hint, however often it is written, and with whatever TTLs.
+#[test]
+fn one_hint_per_entry_through_refreshes() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let store = open(folder.path(), "a", Durability::Interval).await.unwrap();
+        for round in 0..10u64 {
+            for number in 0..200u64 {
+                let name = number.to_be_bytes();
+                // Longer, shorter, the same, never.
+                let lifetime = match (round * 7 + number) % 5 {
+                    0 => store_core::Lifetime::NEVER,
+                    other => millis(3_600_000 + (other % 3) * 1_000_000),
+                };
+                match round % 3 {
+                    0 => drop(store.touch(&cx(), key(&name), lifetime, None).await.unwrap()),
+                    _ => drop(store.put(&cx(), key(&name), &round.to_be_bytes(), Put::always(lifetime)).await.unwrap()),
+                }
+            }
+        }
+        for number in 100..200u64 {
+            assert!(store.delete(&cx(), key(&number.to_be_bytes()), None).await.unwrap());
+        }
+        store.close().await.unwrap();
+    });
+    let report = doctor::check(folder.path()).unwrap();
+    assert!(report.is_healthy(), "{report:?}");
+    assert_eq!((report.stores[0].live, report.stores[0].stale_hints), (100, 0), "{report:?}");
+}
+
+/// A hint that comes due before its entry, because that was refreshed, is moved: the entry stays, and is freed in the end.
+#[test]
+fn a_refreshed_entry_is_kept_and_freed_at_its_new_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let clock = ManualClock::new();
+        let store = open_at(&SledBackend::new(), folder.path(), "a", &clock).await;
+        let large = vec![7; 20_000];
+        for name in ["small", "large"] {
+            let value: &[u8] = if name == "large" { &large } else { b"v" };
+            store.put(&cx(), key(name), value, Put::always(millis(1000))).await.unwrap();
+        }
+        for _ in 0..20 {
+            clock.advance(Duration::from_millis(600));
+            for name in ["small", "large"] {
+                assert!(store.touch(&cx(), key(name), millis(1000), None).await.unwrap());
+            }
+            assert_eq!(store.purge_expired(100).await.unwrap(), 0);
+        }
+        assert_eq!(*store.get(&cx(), key("large")).await.unwrap().unwrap(), *large);
+        clock.advance(Duration::from_millis(1001));
+        let freed = store.purge_expired(100).await.unwrap();
+        // Unless the sweeper thread came first.
+        assert!(freed <= 2);
+        assert_eq!(store.purge_expired(100).await.unwrap(), 0);
+        store.close().await.unwrap();
+    });
+    let report = doctor::check(folder.path()).unwrap();
+    let store = &report.stores[0];
+    assert_eq!((store.live, store.expired, store.stale_hints, store.orphans), (0, 0, 0, 0), "{report:?}");
+}
+
 /// A run of expired entries ends a page early, with a cursor that leads on.
 #[test]
 fn a_page_examines_a_bounded_number_of_entries() {

@@ -1,4 +1,4 @@
-//! The bytes on disk: what format 1 wrote once must open in every later version.
+//! The bytes on disk: what a format wrote once must open in every later version.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -14,8 +14,8 @@ use store_sled::{Durability, doctor};
 /// 2100-01-01, in milliseconds: what the fixture's mortal entries live until, about.
 const YEAR_2100: u64 = 4_102_444_800_000;
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1")
+fn fixture(format: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format)
 }
 
 fn value(number: u32) -> Vec<u8> {
@@ -34,7 +34,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Writes the fixture, when `STORE_SLED_WRITE_FIXTURE` names a folder: never again for format 1.
+/// Writes the fixture of the present format, when `STORE_SLED_WRITE_FIXTURE` names a folder: once for each format.
 async fn write(path: &Path) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     let left = std::time::Duration::from_millis(YEAR_2100 - u64::try_from(now).unwrap());
@@ -52,12 +52,21 @@ async fn write(path: &Path) {
 
 #[test]
 fn the_fixture_of_format_1_opens() {
+    opens("v1");
+}
+
+#[test]
+fn the_fixture_of_format_2_opens() {
+    if let Some(path) = std::env::var_os("STORE_SLED_WRITE_FIXTURE") {
+        run(write(Path::new(&path)));
+    }
+    opens("v2");
+}
+
+fn opens(format: &str) {
     run(async {
-        if let Some(path) = std::env::var_os("STORE_SLED_WRITE_FIXTURE") {
-            write(Path::new(&path)).await;
-        }
         let folder = tempfile::tempdir().unwrap();
-        copy(&fixture(), folder.path());
+        copy(&fixture(format), folder.path());
         for id in ["app:one", "app:two"] {
             let store = open(folder.path(), id, Durability::Sync).await.unwrap();
             let mut seen = std::collections::HashSet::new();
@@ -70,10 +79,21 @@ fn the_fixture_of_format_1_opens() {
             assert_eq!(store.get(&cx(), key(&39u32.to_be_bytes())).await.unwrap(), None);
             let version: Version = store.put(&cx(), key("new"), b"v", common::forever()).await.unwrap().version;
             assert!(seen.insert(version), "versions go on where they stopped");
+            // Records of an older format can be written, touched and deleted as any other.
+            let hour = Lifetime::after(std::time::Duration::from_secs(3600)).unwrap();
+            for number in 0..8u32 {
+                let name = number.to_be_bytes();
+                assert!(store.touch(&cx(), key(&name), hour, None).await.unwrap());
+                assert!(*store.get(&cx(), key(&name)).await.unwrap().unwrap() == value(number));
+                store.put(&cx(), key(&name), b"again", Put::always(hour)).await.unwrap();
+            }
+            assert!(store.delete(&cx(), key(&8u32.to_be_bytes()), None).await.unwrap());
+            assert!(store.delete(&cx(), key(&9u32.to_be_bytes()), None).await.unwrap());
             store.close().await.unwrap();
         }
         let report = doctor::check(folder.path()).unwrap();
         assert!(report.is_healthy(), "{report:?}");
-        assert_eq!(report.stores.iter().map(|store| store.live).collect::<Vec<_>>(), [40, 40]);
+        let counts = |store: &doctor::StoreReport| (store.live, store.stale_hints, store.orphans);
+        assert_eq!(report.stores.iter().map(counts).collect::<Vec<_>>(), [(38, 0, 0), (38, 0, 0)]);
     });
 }
