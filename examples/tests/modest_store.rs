@@ -161,6 +161,8 @@ mod nothing_but_keys_and_values {
         versions: false,
         increment: false,
         ordered_list: false,
+        exact_values: true,
+        unique_versions: true,
         injected_clock: true,
         purge: false,
     };

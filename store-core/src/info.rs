@@ -37,12 +37,18 @@ impl fmt::Display for Consistency {
 pub struct Capabilities {
     /// `ttl` and every expiry.
     pub ttl: bool,
-    /// `put` with `if_version`, conditional delete and touch; versions that never repeat.
+    /// `put` with `if_version`, conditional delete and touch.
     pub versions: bool,
     /// `increment`.
     pub increment: bool,
     /// `list` in byte order.
     pub ordered_list: bool,
+    /// Every value comes back as it went in (rule V2). Without it values are kept in a form that others understand: strings may come
+    /// back as the numbers that they look like, and what the form cannot hold is refused.
+    pub exact_values: bool,
+    /// Versions never repeat for a key (rule C2). Without it a version is a digest of the value: writing the same value again leaves
+    /// it, and a value that was changed and changed back passes for unchanged.
+    pub unique_versions: bool,
     /// The clock can be injected, so that tests need not sleep.
     pub injected_clock: bool,
     /// `purge_expired` frees memory or disk; otherwise the server does by itself.
@@ -56,18 +62,22 @@ impl Capabilities {
         versions: true,
         increment: true,
         ordered_list: true,
+        exact_values: true,
+        unique_versions: true,
         injected_clock: true,
         purge: true,
     };
 
     /// Names and values, for people and for Lua.
     #[must_use]
-    pub const fn flags(&self) -> [(&'static str, bool); 6] {
+    pub const fn flags(&self) -> [(&'static str, bool); 8] {
         [
             ("ttl", self.ttl),
             ("versions", self.versions),
             ("increment", self.increment),
             ("ordered_list", self.ordered_list),
+            ("exact_values", self.exact_values),
+            ("unique_versions", self.unique_versions),
             ("injected_clock", self.injected_clock),
             ("purge", self.purge),
         ]

@@ -65,6 +65,8 @@ local store = {}
 ---@field versions boolean
 ---@field increment boolean
 ---@field ordered_list boolean
+---@field exact_values boolean
+---@field unique_versions boolean
 ---@field injected_clock boolean
 ---@field purge boolean
 

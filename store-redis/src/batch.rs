@@ -7,11 +7,11 @@ use redis::{Cmd, Pipeline, Value};
 use store_core::{BatchWrite, Error, Key, Outcome, Payload, Put, Result};
 
 use crate::RedisStore;
-use crate::envelope::{self, HEADER, Stored};
+use crate::envelope::{self, HEADER};
 use crate::error::{self, bad_reply};
+use crate::form::Format;
 use crate::link::Failure;
 use crate::pool::Lane;
-use crate::store::opened;
 
 /// A piece of a batch is closed when it holds this many bytes.
 const PIECE: usize = 8 << 20;
@@ -62,8 +62,7 @@ impl RedisStore {
         if self.pool.cluster().is_some() {
             let commands = keys.iter().map(|&key| (key, RedisStore::command("GET", self.keys.of(key))));
             let answers = self.scatter(commands).await;
-            let value = |answer: Result<Value>| Ok(opened(answer?)?.map(|(payload, _)| payload));
-            return answers.into_iter().map(value).collect();
+            return answers.into_iter().map(|answer| self.format.value(answer?)).collect();
         }
         // Not MGET, which answers "absent" for what is not a string.
         let commands = keys.iter().map(|&key| {
@@ -76,7 +75,7 @@ impl RedisStore {
             for (item, value) in piece.items.iter().zip(read_piece(lane, &piece).await?) {
                 found[*item] = match value {
                     Value::ServerError(refusal) => return Err(error::reply(&refusal).error),
-                    value => opened(value)?.map(|(payload, _)| payload),
+                    value => self.format.value(value)?,
                 };
             }
         }
@@ -122,6 +121,9 @@ impl RedisStore {
 
     pub(crate) async fn write_batch(&self, items: &[BatchWrite<'_>]) -> Result<()> {
         if self.pool.cluster().is_some() {
+            if self.format == Format::Raw {
+                items.iter().try_for_each(|item| self.format.stored(0, item.value).map(drop))?;
+            }
             let puts = items.iter().map(|item| self.put_plain(item.key, item.value, Put::always(item.lifetime)));
             let mut report = Report::default();
             for (item, answer) in join_all(puts).await.into_iter().enumerate() {
@@ -131,8 +133,11 @@ impl RedisStore {
         }
         self.before_batch().await?;
         let versions: Vec<u64> = items.iter().map(|_| self.new_version()).collect();
-        let commands = items.iter().zip(&versions).map(|(item, &version)| {
-            let (full, stored) = (self.keys.of(item.key), Stored::new(version, item.value));
+        // All of them first: one that cannot be stored refuses the whole batch.
+        let stored = items.iter().zip(&versions).map(|(item, &version)| self.format.stored(version, item.value));
+        let stored = stored.collect::<Result<Vec<_>>>()?;
+        let commands = items.iter().zip(&stored).map(|(item, stored)| {
+            let full = self.keys.of(item.key);
             let command =
                 move |first| self.batch_write(full, RedisStore::set_command(full, stored, item.lifetime), first);
             (self.pool.number(item.key), full.len() + stored.len(), command)
@@ -166,6 +171,9 @@ impl RedisStore {
 
     /// After a lost answer: which items of a piece are known to have been written, by their versions.
     async fn written(&self, lane: Lane<'_>, piece: &Piece, items: &[BatchWrite<'_>], versions: &[u64]) -> Vec<bool> {
+        if self.format == Format::Raw {
+            return vec![false; piece.items.len()];
+        }
         let mut looks = Pipeline::new();
         for &item in &piece.items {
             looks.cmd("GETRANGE").arg(self.keys.of(items[item].key)).arg(0).arg(HEADER - 1);

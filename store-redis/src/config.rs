@@ -13,6 +13,7 @@ use crate::RedisStore;
 use crate::deadlines::Deadlines;
 use crate::encryption::Encryption;
 use crate::executor::OwnRuntime;
+use crate::form::Format;
 use crate::server::{Sentinels, Server};
 use crate::target::{Place, Target};
 
@@ -86,6 +87,9 @@ pub struct RedisOptions {
     /// Default: false.
     #[serde(default)]
     pub ordered_index: bool,
+    /// How values lie in Redis. Default: `envelope`.
+    #[serde(default)]
+    pub format: Format,
     /// Whether, and how, to keep hot keys in this process too. Not with `cluster`. Default: no.
     #[serde(default)]
     pub near_cache: Option<NearCache>,
@@ -177,6 +181,7 @@ impl RedisOptions {
             connections: default_connections(),
             eager: false,
             ordered_index: false,
+            format: Format::default(),
             near_cache: None,
         }
     }
@@ -216,6 +221,10 @@ impl RedisOptions {
         };
         if self.ordered_index && matches!(server, Server::Cluster(_)) {
             let why = "cannot be had with cluster: the index and all entries would have to lie in one slot";
+            return wrong("ordered_index", why.to_owned());
+        }
+        if self.ordered_index && self.format == Format::Raw {
+            let why = "cannot be had with format = \"raw\": what other clients write would be missing from the index";
             return wrong("ordered_index", why.to_owned());
         }
         if let Some(near) = &self.near_cache {
@@ -323,6 +332,7 @@ impl fmt::Debug for RedisOptions {
             .field("connections", &self.connections)
             .field("eager", &self.eager)
             .field("ordered_index", &self.ordered_index)
+            .field("format", &self.format)
             .field("near_cache", &self.near_cache)
             .finish_non_exhaustive()
     }

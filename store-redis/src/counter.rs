@@ -5,14 +5,15 @@ use store_core::codec::integer;
 use store_core::{Condition, Error, Increment, Key, Lifetime, Outcome, Put, Result};
 
 use crate::RedisStore;
-use crate::envelope::{self, Stored};
+use crate::envelope::{self, Wrapped};
 use crate::error::bad_reply;
+use crate::form::{Format, Stored};
 use crate::index;
 use crate::keys::FullKey;
 use crate::link::Failure;
 use crate::pool::Lane;
 use crate::scripts::{FOREIGN, NOT_TEXT, OVERFLOW};
-use crate::store::{lifetime_argument, opened};
+use crate::store::lifetime_argument;
 
 /// How often a count that must go by compare-and-set may lose against others.
 const ATTEMPTS: usize = 16;
@@ -34,12 +35,15 @@ impl RedisStore {
                 Ok(Value::BulkString(sum)) => envelope::decimal(&sum).ok_or_else(bad_reply),
                 Ok(Value::Int(FOREIGN)) => Err(envelope::foreign()),
                 Ok(Value::Int(OVERFLOW)) => Err(overflow()),
+                Ok(Value::Int(NOT_TEXT)) if self.format == Format::Raw => Err(no_integer()),
                 Ok(Value::Int(NOT_TEXT)) => match self.count_by_version(lane, key, by.delta).await? {
                     Some(sum) => Ok(sum),
                     None => continue,
                 },
                 Ok(_) => Err(bad_reply()),
-                Err(Failure::Lost(error)) => self.counted(lane, key, version, error).await,
+                Err(Failure::Lost(error)) if self.format == Format::Envelope => {
+                    self.counted(lane, key, version, error).await
+                }
                 Err(failure) => Err(lane.of_write(failure)),
             };
         }
@@ -48,7 +52,7 @@ impl RedisStore {
 
     /// After a lost answer: the sum, if this very count is what the entry holds. It is never sent again.
     async fn counted(&self, lane: Lane<'_>, key: FullKey<'_>, version: u64, lost: Error) -> Result<i64> {
-        let found = lane.read(&RedisStore::command("GET", key)).await.and_then(opened);
+        let found = lane.read(&RedisStore::command("GET", key)).await.and_then(|value| self.format.opened(value));
         match found {
             Ok(Some((payload, found))) if found.as_u64() == Some(version) => integer(&payload).ok_or_else(bad_reply),
             _ => Err(lost.with_outcome(Outcome::Unknown)),
@@ -59,12 +63,12 @@ impl RedisStore {
     /// `None` if another write came between.
     async fn count_by_version(&self, lane: Lane<'_>, key: FullKey<'_>, delta: i64) -> Result<Option<i64>> {
         let value = lane.read(&RedisStore::command("GET", key)).await?;
-        let Some((payload, version)) = opened(value)? else { return Ok(None) };
-        let held = integer(&payload).ok_or_else(|| Error::invalid("the value is not an integer"))?;
+        let Some((payload, version)) = self.format.opened(value)? else { return Ok(None) };
+        let held = integer(&payload).ok_or_else(no_integer)?;
         let sum = held.checked_add(delta).ok_or_else(overflow)?;
         let put = Put { lifetime: Lifetime::NEVER, keep_ttl: true, condition: Condition::IfVersion(&version) };
-        let stored = Stored::integer(self.new_version(), sum);
-        match self.put_stored(lane, key, stored, put).await {
+        let stored = Stored::Wrapped(Wrapped::integer(self.new_version(), sum));
+        match self.put_stored(lane, key, &stored, put).await {
             Ok(_) => Ok(Some(sum)),
             Err(error)
                 if matches!(error.kind(), store_core::Kind::Conflict | store_core::Kind::NotFound)
@@ -75,6 +79,10 @@ impl RedisStore {
             Err(error) => Err(error),
         }
     }
+}
+
+fn no_integer() -> Error {
+    Error::invalid("the value is not an integer")
 }
 
 fn overflow() -> Error {

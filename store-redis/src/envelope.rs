@@ -25,27 +25,27 @@ pub(crate) const HEADER: usize = 10;
 
 /// An entry on its way to Redis: header and payload, joined while the command is written.
 #[derive(Clone, Copy)]
-pub(crate) struct Stored<'a> {
+pub(crate) struct Wrapped<'a> {
     version: u64,
     payload: &'a [u8],
     integer: Option<i64>,
 }
 
-impl<'a> Stored<'a> {
+impl<'a> Wrapped<'a> {
     /// The stored form of an encoded value.
-    pub(crate) fn new(version: u64, payload: &'a [u8]) -> Stored<'a> {
+    pub(crate) fn new(version: u64, payload: &'a [u8]) -> Wrapped<'a> {
         // At most 9 bytes: anything longer is no integer. Integers in another than their smallest form stay as they are.
         let integer = if payload.len() <= 9 {
             integer(payload).filter(|&number| *encode_integer(number) == *payload)
         } else {
             None
         };
-        Stored { version, payload, integer }
+        Wrapped { version, payload, integer }
     }
 
     /// The stored form of an integer.
-    pub(crate) fn integer(version: u64, number: i64) -> Stored<'static> {
-        Stored { version, payload: &[], integer: Some(number) }
+    pub(crate) fn integer(version: u64, number: i64) -> Wrapped<'static> {
+        Wrapped { version, payload: &[], integer: Some(number) }
     }
 
     pub(crate) const fn version(&self) -> u64 {
@@ -57,7 +57,7 @@ impl<'a> Stored<'a> {
     }
 }
 
-impl ToRedisArgs for Stored<'_> {
+impl ToRedisArgs for Wrapped<'_> {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
         let mut header = [MAGIC, VALUE, 0, 0, 0, 0, 0, 0, 0, 0];
         header[2..].copy_from_slice(&self.version.to_be_bytes());
@@ -125,7 +125,7 @@ mod tests {
     use store_core::Kind;
 
     fn stored(payload: &[u8]) -> Vec<u8> {
-        Stored::new(7, payload).to_redis_args().concat()
+        Wrapped::new(7, payload).to_redis_args().concat()
     }
 
     #[test]

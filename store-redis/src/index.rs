@@ -14,6 +14,7 @@ use store_core::{Error, Kind, List, ListPage, Result, prefix_end};
 
 use crate::RedisStore;
 use crate::error::bad_reply;
+use crate::form::Format;
 use crate::keys::FullKey;
 use crate::link::Failure;
 use crate::pool::Lane;
@@ -31,11 +32,12 @@ pub(crate) struct Index {
     checked: AtomicBool,
 }
 
-/// A script and the form of it that keeps the index.
+/// A script, and those of the same meaning that keep the index, and that work on the raw form.
 #[derive(Clone, Copy)]
-pub(crate) struct Pair {
-    pub(crate) plain: &'static LazyLock<Script>,
-    pub(crate) indexed: &'static LazyLock<Script>,
+pub(crate) struct Kinds {
+    plain: &'static LazyLock<Script>,
+    indexed: &'static LazyLock<Script>,
+    raw: &'static LazyLock<Script>,
 }
 
 /// KEYS: the entry, the index. The member is there before the entry is written: what refuses the one refuses both.
@@ -66,12 +68,15 @@ static INDEXED_INCREMENT: LazyLock<Script> = LazyLock::new(|| keeping(true, &scr
 static INDEXED_DELETE_IF: LazyLock<Script> = LazyLock::new(|| keeping(false, &scripts::DELETE_IF.code));
 static INDEXED_TAKE: LazyLock<Script> = LazyLock::new(|| keeping(false, &scripts::TAKE.code));
 
-pub(crate) const PUT: Pair = Pair { plain: &scripts::PUT, indexed: &INDEXED_PUT };
-pub(crate) const INCREMENT: Pair = Pair { plain: &scripts::INCREMENT, indexed: &INDEXED_INCREMENT };
-pub(crate) const DELETE_IF: Pair = Pair { plain: &scripts::DELETE_IF, indexed: &INDEXED_DELETE_IF };
-pub(crate) const TAKE: Pair = Pair { plain: &scripts::TAKE, indexed: &INDEXED_TAKE };
+pub(crate) const PUT: Kinds = Kinds { plain: &scripts::PUT, indexed: &INDEXED_PUT, raw: &scripts::RAW_PUT };
+pub(crate) const INCREMENT: Kinds =
+    Kinds { plain: &scripts::INCREMENT, indexed: &INDEXED_INCREMENT, raw: &scripts::RAW_INCREMENT };
+pub(crate) const DELETE_IF: Kinds =
+    Kinds { plain: &scripts::DELETE_IF, indexed: &INDEXED_DELETE_IF, raw: &scripts::RAW_DELETE_IF };
+pub(crate) const TAKE: Kinds = Kinds { plain: &scripts::TAKE, indexed: &INDEXED_TAKE, raw: &scripts::RAW_TAKE };
 /// A touch changes no membership.
-pub(crate) const TOUCH_IF: Pair = Pair { plain: &scripts::TOUCH_IF, indexed: &scripts::TOUCH_IF };
+pub(crate) const TOUCH_IF: Kinds =
+    Kinds { plain: &scripts::TOUCH_IF, indexed: &scripts::TOUCH_IF, raw: &scripts::RAW_TOUCH_IF };
 
 /// KEYS: the index, entries. Reply: how many entries were deleted.
 static CLEAR: LazyLock<Script> = LazyLock::new(|| {
@@ -145,13 +150,14 @@ impl RedisStore {
     pub(crate) async fn run(
         &self,
         lane: Lane<'_>,
-        pair: Pair,
+        kinds: Kinds,
         key: FullKey<'_>,
         arguments: impl Fn(&mut Cmd),
     ) -> Result<Value, Failure> {
         match self.index_key(lane).await? {
-            Some(index) => lane.script(pair.indexed, key, Some(index), arguments).await,
-            None => lane.script(pair.plain, key, None, arguments).await,
+            Some(index) => lane.script(kinds.indexed, key, Some(index), arguments).await,
+            None if self.format == Format::Raw => lane.script(kinds.raw, key, None, arguments).await,
+            None => lane.script(kinds.plain, key, None, arguments).await,
         }
     }
 

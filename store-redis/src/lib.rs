@@ -19,7 +19,7 @@
 //!
 //! # How it is built
 //! - `config`, `target`: options and URLs.
-//! - `keys`, `envelope`, `scripts`: what lies in Redis, and what works on it there.
+//! - `keys`, `form` (`envelope`, `raw`), `scripts`: what lies in Redis, and what works on it there.
 //! - `cluster`: who holds which slot, and redirections.
 //! - `server`, `connect`, `reply`, `encryption`, `link`, `supervisor`, `executor`: one connection that comes back, on whatever runtime there is.
 //! - `deadlines`, `pool`: one deadline around everything that a call waits for; what may be sent again, and what not.
@@ -39,12 +39,14 @@ mod encryption;
 mod envelope;
 mod error;
 mod executor;
+mod form;
 mod index;
 mod keys;
 mod link;
 mod listing;
 mod near;
 mod pool;
+mod raw;
 mod reply;
 mod scripts;
 mod server;
@@ -54,6 +56,7 @@ mod supervisor;
 mod target;
 
 pub use config::{NearCache, RedisBackend, RedisOptions, Sentinel};
+pub use form::Format;
 pub use stats::{CommandStats, ServerStats};
 pub use store::RedisStore;
 

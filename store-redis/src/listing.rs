@@ -16,7 +16,6 @@ use crate::RedisStore;
 use crate::batch::join_all;
 use crate::error::bad_reply;
 use crate::link::Failure;
-use crate::store::entry_of;
 
 /// How many keys a server looks at in one SCAN.
 const COUNT: usize = 1000;
@@ -139,7 +138,7 @@ impl RedisStore {
             let mut values = self.pool.numbered_lane(0).read_together(&commands).await?.into_iter();
             for key in keys {
                 let (Some(value), Some(pttl)) = (values.next(), values.next()) else { return Err(bad_reply()) };
-                if let Some(entry) = entry_of(value, &pttl)? {
+                if let Some(entry) = self.format.entry(value, &pttl)? {
                     items.push(Item { key: short(key)?, entry: Some(entry) });
                 }
             }

@@ -75,6 +75,60 @@ pub(crate) static TOUCH_IF: LazyLock<Script> = script! {
     "return 1"
 };
 
+/// [`PUT`] in the raw form, where a version is the digest of the value.
+pub(crate) static RAW_PUT: LazyLock<Script> = script! {
+    "local condition, expected, new, px, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]"
+    "local there = redis.call('EXISTS', key) == 1"
+    "if condition ~= 'always' and not there then return {-1} end"
+    "if condition == 'version' and redis.sha1hex(redis.call('GET', key)) ~= expected then return {-2} end"
+    "if keep == '1' and there then redis.call('SET', key, new, 'KEEPTTL')"
+    "elseif px == '' then redis.call('SET', key, new)"
+    "else redis.call('SET', key, new, 'PX', px) end"
+    "return redis.call('PTTL', key)"
+};
+
+/// [`DELETE_IF`] in the raw form.
+pub(crate) static RAW_DELETE_IF: LazyLock<Script> = script! {
+    "local held = redis.call('GET', key)"
+    "if not held then return -1 end"
+    "if redis.sha1hex(held) ~= ARGV[1] then return -2 end"
+    "redis.call('DEL', key)"
+    "return 1"
+};
+
+/// [`TOUCH_IF`] in the raw form.
+pub(crate) static RAW_TOUCH_IF: LazyLock<Script> = script! {
+    "local held = redis.call('GET', key)"
+    "if not held then return -1 end"
+    "if redis.sha1hex(held) ~= ARGV[1] then return -2 end"
+    "if ARGV[2] == '' then redis.call('PERSIST', key) else redis.call('PEXPIRE', key, ARGV[2]) end"
+    "return 1"
+};
+
+/// [`TAKE`] in the raw form, where nothing is foreign but what is no string.
+pub(crate) static RAW_TAKE: LazyLock<Script> = script! {
+    "local held = redis.call('GET', key)"
+    "if held then redis.call('DEL', key) end"
+    "return held"
+};
+
+/// [`INCREMENT`] in the raw form. The header is not used: what is written is the bare number.
+pub(crate) static RAW_INCREMENT: LazyLock<Script> = script! {
+    "local delta, first, px = ARGV[1], ARGV[3], ARGV[4]"
+    "if redis.call('EXISTS', key) == 0 then"
+    "  if first == '' then return -5 end"
+    "  if px == '' then redis.call('SET', key, first) else redis.call('SET', key, first, 'PX', px) end"
+    "  return first"
+    "end"
+    "local done = redis.pcall('INCRBY', key, delta)"
+    "if type(done) == 'table' and done.err then"
+    "  if string.find(done.err, 'WRONGTYPE', 1, true) then return -3 end"
+    "  if string.find(done.err, 'overflow', 1, true) then return -5 end"
+    "  return -4"
+    "end"
+    "return redis.call('GET', key)"
+};
+
 /// No ARGV. Reply: the stored form, which is gone then; nil; or what is not ours, which stays.
 pub(crate) static TAKE: LazyLock<Script> = script! {
     "local held = redis.call('GET', key)"

@@ -17,9 +17,10 @@ use crate::cluster::Cluster;
 use crate::config::RedisOptions;
 use crate::connect::Manner;
 use crate::deadlines::Deadlines;
-use crate::envelope::{self, Stored};
+use crate::envelope;
 use crate::error::{self, bad_reply};
 use crate::executor::{Executor, OwnRuntime};
+use crate::form::{Format, Stored};
 use crate::index::{self, Index};
 use crate::keys::{FullKey, Keys};
 use crate::link::Failure;
@@ -35,6 +36,7 @@ pub struct RedisStore {
     pub(crate) pool: Pool,
     /// Where there is one.
     pub(crate) index: Option<Index>,
+    pub(crate) format: Format,
     /// Where there is one.
     pub(crate) near: Option<Arc<Near>>,
     pub(crate) scan_timeout: Duration,
@@ -101,6 +103,7 @@ impl RedisStore {
             keys,
             pool,
             index: options.ordered_index.then(Index::default),
+            format: options.format,
             near,
             scan_timeout: options.scan_timeout.0,
             place,
@@ -122,7 +125,7 @@ impl RedisStore {
         command
     }
 
-    pub(crate) fn set_command(key: FullKey<'_>, stored: Stored<'_>, lifetime: Lifetime) -> Cmd {
+    pub(crate) fn set_command(key: FullKey<'_>, stored: &Stored<'_>, lifetime: Lifetime) -> Cmd {
         let mut command = Cmd::with_capacity(6, key.len() + stored.len() + 40);
         command.arg("SET").arg(key).arg(stored);
         if let Some(millis) = lifetime.as_millis() {
@@ -144,9 +147,17 @@ impl RedisStore {
     }
 
     /// After a lost answer: whether the write with this version is there. If it is not, nobody knows whether it was
-    /// executed and overwritten, or will be executed yet.
-    pub(crate) async fn resolve(&self, lane: Lane<'_>, key: FullKey<'_>, version: u64, lost: Error) -> Result<Written> {
-        let version = Version::from_u64(version);
+    /// executed and overwritten, or will be executed yet. A digest would not tell whose write it is of.
+    pub(crate) async fn resolve(
+        &self,
+        lane: Lane<'_>,
+        key: FullKey<'_>,
+        version: Version,
+        lost: Error,
+    ) -> Result<Written> {
+        if self.format == Format::Raw {
+            return Err(lost.with_outcome(Outcome::Unknown));
+        }
         match self.look(lane, key).await {
             Ok(Some((found, ttl))) if found == version => Ok(Written { version, ttl }),
             _ => Err(lost.with_outcome(Outcome::Unknown)),
@@ -156,8 +167,8 @@ impl RedisStore {
     pub(crate) async fn put_plain(&self, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
         let lane = self.pool.lane(key);
         let key = self.keys.of(key);
-        let version = self.new_version();
-        let mut command = RedisStore::set_command(key, Stored::new(version, value), put.lifetime);
+        let stored = self.format.stored(self.new_version(), value)?;
+        let mut command = RedisStore::set_command(key, &stored, put.lifetime);
         let refused = match put.condition {
             Condition::IfAbsent => {
                 command.arg("NX");
@@ -170,18 +181,18 @@ impl RedisStore {
             Condition::Always | Condition::IfVersion(_) => None,
         };
         match (self.send_write(lane, key, &command).await, refused) {
-            (Ok(Value::Okay), _) => Ok(Written { version: Version::from_u64(version), ttl: ttl_from(put.lifetime) }),
+            (Ok(Value::Okay), _) => Ok(Written { version: stored.version(), ttl: ttl_from(put.lifetime) }),
             (Ok(Value::Nil), Some(refused)) => Err(refused()),
             (Ok(_), _) => Err(bad_reply()),
-            (Err(Failure::Lost(error)), _) => self.resolve(lane, key, version, error).await,
+            (Err(Failure::Lost(error)), _) => self.resolve(lane, key, stored.version(), error).await,
             (Err(failure), _) => Err(lane.of_write(failure)),
         }
     }
 
     async fn put_scripted(&self, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
         let lane = self.pool.lane(key);
-        let stored = Stored::new(self.new_version(), value);
-        self.put_stored(lane, self.keys.of(key), stored, put).await
+        let stored = self.format.stored(self.new_version(), value)?;
+        self.put_stored(lane, self.keys.of(key), &stored, put).await
     }
 
     /// Puts by script: under a version, or keeping the TTL.
@@ -189,7 +200,7 @@ impl RedisStore {
         &self,
         lane: Lane<'_>,
         key: FullKey<'_>,
-        stored: Stored<'_>,
+        stored: &Stored<'_>,
         put: Put<'_>,
     ) -> Result<Written> {
         let (condition, expected) = match put.condition {
@@ -197,7 +208,9 @@ impl RedisStore {
             Condition::IfPresent => ("present", None),
             Condition::IfVersion(version) => ("version", Some(version)),
         };
-        let expected = expected.map(version_bytes);
+        let expected = expected.map(|version| self.format.expected(version));
+        // A second sending recognises the work of the first by its version: a digest may be that of another write.
+        let again = expected.is_some() && self.format == Format::Envelope;
         let mut lost = None;
         loop {
             let answer = self
@@ -212,10 +225,10 @@ impl RedisStore {
                 Some(_) => error.with_outcome(Outcome::Unknown),
                 None => error,
             };
-            let version = Version::from_u64(stored.version());
             return match answer {
                 Ok(Value::Int(pttl)) => {
                     // A TTL that ran out within the script is still that of what was written.
+                    let version = stored.version();
                     Ok(Written { version, ttl: ttl_of(pttl).unwrap_or(Ttl::Left(Duration::from_millis(1))) })
                 }
                 Ok(Value::Array(code)) => Err(match &code[..] {
@@ -226,7 +239,7 @@ impl RedisStore {
                 }),
                 Ok(_) => Err(bad_reply()),
                 // Conditional on a version, it can be sent again: at most one of the sendings has an effect.
-                Err(Failure::Lost(error)) if expected.is_some() && !lane.is_over() => {
+                Err(Failure::Lost(error)) if again && !lane.is_over() => {
                     lost = Some(error);
                     continue;
                 }
@@ -265,7 +278,7 @@ impl RedisStore {
             if let Value::ServerError(refusal) = &value {
                 return Err(error::reply(refusal).error);
             }
-            let Some((value, _)) = opened(value)? else { return Ok(None) };
+            let Some(value) = self.format.value(value)? else { return Ok(None) };
             if let Value::Int(pttl) = pttl
                 && let Some(ttl) = ttl_of(pttl)
             {
@@ -283,7 +296,7 @@ impl RedisStore {
         commands.cmd("GET").arg(full).cmd("PTTL").arg(full);
         let mut values = self.pool.lane(key).read_together(&commands).await?.into_iter();
         match (values.next(), values.next()) {
-            (Some(value), Some(pttl)) => entry_of(value, &pttl),
+            (Some(value), Some(pttl)) => self.format.entry(value, &pttl),
             _ => Err(bad_reply()),
         }
     }
@@ -303,12 +316,12 @@ impl RedisStore {
         &self,
         key: Key<'_>,
         version: &Version,
-        script: index::Pair,
+        script: index::Kinds,
         lifetime: Option<Lifetime>,
     ) -> Result<bool> {
         let lane = self.pool.lane(key);
         let key = self.keys.of(key);
-        let expected = version_bytes(version);
+        let expected = self.format.expected(version);
         let mut again = false;
         loop {
             let answer = self
@@ -349,11 +362,6 @@ pub(crate) fn lifetime_argument(command: &mut Cmd, lifetime: Lifetime) {
     };
 }
 
-/// What a script compares a stored version with; nothing that it can equal if no Redis store made it.
-fn version_bytes(version: &Version) -> Vec<u8> {
-    version.as_u64().map_or_else(Vec::new, |version| version.to_be_bytes().to_vec())
-}
-
 /// What PTTL says. A live key may have 0 ms left: Redis counts in whole milliseconds and expires after the last one.
 pub(crate) fn ttl_of(pttl: i64) -> Option<Ttl> {
     match pttl {
@@ -364,24 +372,6 @@ pub(crate) fn ttl_of(pttl: i64) -> Option<Ttl> {
 
 fn ttl_from(lifetime: Lifetime) -> Ttl {
     lifetime.as_millis().map_or(Ttl::Never, |millis| Ttl::Left(Duration::from_millis(millis.get())))
-}
-
-/// A value that GET and its kin answered.
-pub(crate) fn opened(value: Value) -> Result<Option<(Payload, Version)>> {
-    match value {
-        Value::BulkString(bytes) => envelope::open(bytes).map(Some),
-        Value::Nil => Ok(None),
-        _ => Err(bad_reply()),
-    }
-}
-
-/// GET and PTTL of one moment.
-pub(crate) fn entry_of(value: Value, pttl: &Value) -> Result<Option<Entry>> {
-    let Some((value, version)) = opened(value)? else { return Ok(None) };
-    match pttl {
-        Value::Int(pttl) => Ok(ttl_of(*pttl).map(|ttl| Entry { value, version, ttl })),
-        _ => Err(bad_reply()),
-    }
 }
 
 fn truth(value: &Value) -> Result<bool> {
@@ -399,7 +389,13 @@ impl Store for RedisStore {
             backend: "redis",
             consistency: self.consistency,
             durable: true,
-            capabilities: Capabilities { injected_clock: false, purge: false, ..Capabilities::ALL },
+            capabilities: Capabilities {
+                injected_clock: false,
+                purge: false,
+                exact_values: self.format == Format::Envelope,
+                unique_versions: self.format == Format::Envelope,
+                ..Capabilities::ALL
+            },
             entries: None,
             max_entries: None,
         }
@@ -418,7 +414,7 @@ impl Store for RedisStore {
             return self.get_near(near, key).await;
         }
         let value = self.pool.lane(key).read(&RedisStore::command("GET", self.keys.of(key))).await?;
-        Ok(opened(value)?.map(|(payload, _)| payload))
+        self.format.value(value)
     }
 
     async fn has(&self, _: &Context, key: Key<'_>) -> Result<bool> {
@@ -491,7 +487,7 @@ impl Store for RedisStore {
             None => command.arg("PERSIST"),
         };
         match lane.once(&command).await {
-            Ok(value) => Ok(opened(value)?.map(|(payload, _)| payload)),
+            Ok(value) => self.format.value(value),
             Err(failure) => Err(lane.of_write(failure)),
         }
     }
@@ -500,7 +496,7 @@ impl Store for RedisStore {
         let _writing = self.writing(key);
         let lane = self.pool.lane(key);
         match self.run(lane, index::TAKE, self.keys.of(key), |_| {}).await {
-            Ok(value) => Ok(opened(value)?.map(|(payload, _)| payload)),
+            Ok(value) => self.format.value(value),
             Err(failure) => Err(lane.of_write(failure)),
         }
     }

@@ -89,7 +89,7 @@ function cases.info_says_what_the_store_is(cache)
   if info.entries then
     equal(info.entries >= 5, true, info.entries .. " is not about ten")
   end
-  for _, name in ipairs({ "ttl", "versions", "increment", "ordered_list", "injected_clock", "purge" }) do
+  for _, name in ipairs({ "ttl", "versions", "increment", "ordered_list", "exact_values", "unique_versions", "injected_clock", "purge" }) do
     equal(type(info.capabilities[name]), "boolean", name)
   end
   equal(info.limits, { max_key_size = 1024, max_value_size = 8 << 20, max_depth = 100, max_batch = 1000 })

@@ -32,6 +32,10 @@ pub(crate) enum Op {
     Delete(bool),
     Take(Option<i64>),
     Increment(i64, i64),
+    /// A write under this version that nobody knows the outcome of: had it happened, it would have met the version.
+    SomeCas(u64, i64),
+    /// A count that nobody knows the outcome of.
+    SomeIncrement(i64),
     /// The end of what the write with this id wrote.
     Expire(WriteId),
 }
@@ -89,6 +93,13 @@ impl State {
             }
             Op::Cas(expected, _, Err(Some(()))) => same(live.is_some_and(|live| live.version != Some(*expected))),
             Op::Cas(_, _, Err(None)) => same(live.is_none()),
+            Op::SomeCas(expected, value) => {
+                live.filter(|live| live.version == Some(*expected)).and_then(|_| written(*value, None))
+            }
+            Op::SomeIncrement(delta) => match live {
+                Some(live) => Some(State(Some(Live { value: live.value + delta, version: None, ..live.clone() }))),
+                None => written(*delta, None),
+            },
             Op::Delete(seen) => (live.is_some() == *seen).then(State::default),
             Op::Take(seen) => (live.map(|live| live.value) == *seen).then(State::default),
             Op::Increment(delta, sum) => {

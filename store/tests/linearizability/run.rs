@@ -19,11 +19,11 @@ const KEYS: usize = 2;
 const LATE: Duration = Duration::from_millis(3);
 
 /// More rounds where time does not matter.
-fn rounds(bounded: usize) -> usize {
+pub(crate) fn rounds(bounded: usize) -> usize {
     if std::env::var_os("STORE_DEEP").is_some() { bounded * 50 } else { bounded }
 }
 
-fn registry(config: &str) -> Registry {
+pub(crate) fn registry(config: &str) -> Registry {
     let document = store::config::Document::parse(config, "test.toml").unwrap();
     Registry::new(document.resolve(None, &store::backends(), &|_| None).unwrap())
 }
@@ -120,7 +120,7 @@ impl Client<'_> {
     }
 }
 
-fn number(version: &Version) -> u64 {
+pub(crate) fn number(version: &Version) -> u64 {
     version.as_u64().unwrap()
 }
 

@@ -117,7 +117,7 @@ pub(crate) async fn batches_are_refused_whole_for_one_invalid_item(cx: &Cx) {
 
 pub(crate) async fn batches_with_large_values(cx: &Cx) {
     let store = cx.open().await;
-    let value = vec![0xc5; 200_000];
+    let value = text(&"\u{e5}".repeat(100_000));
     let keys: Vec<String> = (0..20).map(|index| format!("k{index}")).collect();
     let items: Vec<(&str, &[u8], _)> = keys.iter().map(|key| (&**key, &*value, NEVER)).collect();
     store.set_many(&items).await.must();

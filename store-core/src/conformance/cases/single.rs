@@ -7,13 +7,13 @@ use crate::{Condition, Kind, Ttl, Version};
 
 pub(crate) async fn get_gives_what_was_put(cx: &Cx) {
     let store = cx.open().await;
-    store.put("a", &text("1"), NEVER).await;
-    store.put("b", &text("2"), NEVER).await;
-    assert_eq!(store.get("a").await.as_deref(), Some(&*text("1")));
-    assert_eq!(store.get("b").await.as_deref(), Some(&*text("2")));
+    store.put("a", &text("one"), NEVER).await;
+    store.put("b", &text("two"), NEVER).await;
+    assert_eq!(store.get("a").await.as_deref(), Some(&*text("one")));
+    assert_eq!(store.get("b").await.as_deref(), Some(&*text("two")));
     assert_eq!(store.get("c").await, None);
-    store.put("a", &text("3"), NEVER).await;
-    assert_eq!(store.get("a").await.as_deref(), Some(&*text("3")));
+    store.put("a", &text("three"), NEVER).await;
+    assert_eq!(store.get("a").await.as_deref(), Some(&*text("three")));
 }
 
 pub(crate) async fn has_tells_without_reading(cx: &Cx) {
