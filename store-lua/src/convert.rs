@@ -39,7 +39,7 @@ pub fn value_to_lua(lua: &Lua, value: &store_core::Value) -> mlua::Result<Value>
 pub fn value_from_lua(lua: &Lua, value: &Value) -> store_core::Result<store_core::Value> {
     let trouble = |error: mlua::Error| Error::internal(format!("a {} cannot be read: {error}", type_name(value)));
     let vm = Vm::of(lua, false).map_err(trouble)?;
-    from_lua(value, &vm.shared.mark).map_err(|fault| match fault {
+    from_lua(lua, value, &vm.shared.mark).map_err(|fault| match fault {
         Fault::Value(error) => error,
         Fault::Vm(error) => trouble(error),
     })

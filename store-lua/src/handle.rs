@@ -1,26 +1,41 @@
 //! What `store.get` hands out (rule H1).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mlua::userdata::UserDataRef;
-use mlua::{
-    Either, IntoLua, Lua, MetaMethod, Table, UserData, UserDataFields, UserDataMethods, UserDataRegistry, Value,
-};
+use mlua::{Either, Lua, MetaMethod, Table, UserData, UserDataFields, UserDataMethods, UserDataRegistry, Value};
 use store_core::Handle;
 
 use crate::module::Module;
+use crate::raw::Shared;
 use crate::shim::{Stop, type_name};
 
-/// A handle as Lua holds it: released when it is collected, at the latest.
+/// A handle, and the module that it comes from.
 #[derive(Debug)]
-pub(crate) struct LuaHandle {
+pub(crate) struct Inner {
     pub(crate) handle: Handle,
     pub(crate) module: Arc<Module>,
 }
 
+/// A handle as Lua holds it: released when it is collected, at the latest.
+#[derive(Debug)]
+pub(crate) struct LuaHandle {
+    inner: Shared<Inner>,
+    /// Where Lua has it.
+    address: AtomicUsize,
+}
+
+impl LuaHandle {
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+}
+
 impl Drop for LuaHandle {
     fn drop(&mut self) {
-        self.handle.release();
+        self.inner.module.shared.live.remove(self.address.load(Ordering::Relaxed), &self.inner);
+        self.inner.handle.release();
     }
 }
 
@@ -36,11 +51,11 @@ impl UserData for LuaHandle {
             Ok(methods.map_or(Value::Nil, Value::Table))
         });
         registry.add_meta_method(MetaMethod::ToString, |_, this, ()| {
-            Ok(if this.handle.is_released() { "store.Store{released}" } else { "store.Store{}" })
+            Ok(if this.inner.handle.is_released() { "store.Store{released}" } else { "store.Store{}" })
         });
         // By name, since some Lua versions do not know it.
         registry.add_meta_method("__close", |_, this, _: Value| {
-            this.handle.release();
+            this.inner.handle.release();
             Ok(())
         });
     }
@@ -61,5 +76,10 @@ pub(crate) fn receive<'a>(receiver: &'a Receiver, method: &str) -> Result<&'a Lu
 
 /// A new handle for a script.
 pub(crate) fn give(lua: &Lua, module: &Arc<Module>, handle: Handle) -> mlua::Result<Value> {
-    LuaHandle { handle, module: Arc::clone(module) }.into_lua(lua)
+    let inner = Shared::new(Inner { handle, module: Arc::clone(module) });
+    let given = lua.create_userdata(LuaHandle { inner: Shared::clone(&inner), address: AtomicUsize::new(0) })?;
+    let address = given.to_pointer() as usize;
+    given.borrow::<LuaHandle>()?.address.store(address, Ordering::Relaxed);
+    module.shared.live.add(address, inner);
+    Ok(Value::UserData(given))
 }

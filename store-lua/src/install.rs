@@ -15,6 +15,7 @@ use crate::args::bytes;
 use crate::handle::{Methods, give};
 use crate::module::{Blocker, Module, Shared};
 use crate::ops::{Done, Ended, conclude, methods};
+use crate::raw::Live;
 use crate::reply::Reply;
 use crate::shim::{self, bad_argument, results};
 use crate::value::ArrayMark;
@@ -257,7 +258,7 @@ pub fn create(lua: &Lua, registry: Registry, options: Options) -> mlua::Result<T
         };
         results(lua, marked)
     })?;
-    let store = shim::functions(lua, &[("get", "id", get), ("array", "table", array)], &vm.wait)?;
+    let store = shim::functions(lua, &[("get", "id", get), ("array", "table", array)], &vm.wait, None)?;
     let with: Function = lua.load(include_str!("with.lua")).set_name("=[store]").call((
         store.raw_get::<Value>("get")?,
         lua.globals().raw_get::<Value>("pcall")?,
@@ -285,7 +286,9 @@ impl Vm {
         let mark = ArrayMark::new(lua)?;
         let errors = crate::errors::create(lua, &mark)?;
         let wait = waiter(lua, &crate::coroutines::can_yield(lua, coroutines)?)?;
-        let methods = shim::functions(lua, &methods(lua)?, &wait)?;
+        #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
+        let live = Arc::new(Live::default());
+        let methods = shim::functions(lua, &methods(lua)?, &wait, hot(lua, &mark, &live)?)?;
         let each: Function = lua.load(include_str!("each.lua")).set_name("=[store]").call((
             methods.raw_get::<Value>("list")?,
             lua.globals().raw_get::<Value>("error")?,
@@ -295,11 +298,25 @@ impl Vm {
         methods.raw_set("each", each)?;
         lua.set_app_data(Methods(methods));
         #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
-        let shared = Arc::new(Shared { mark, no_executor: idle_waker(lua)? });
+        let shared = Arc::new(Shared { mark, live, no_executor: idle_waker(lua)? });
         let vm = Vm { shared, wait, errors };
         lua.set_app_data(vm.clone());
         Ok(vm)
     }
+}
+
+/// The methods that have a short way, and what fetches their errors.
+#[cfg(not(feature = "luau"))]
+fn hot(lua: &Lua, mark: &ArrayMark, live: &Arc<Live>) -> mlua::Result<Option<shim::Hot>> {
+    let errors = Arc::clone(live);
+    let fetch = lua.create_function(move |lua, ticket: i64| results(lua, Err(errors.fetch(ticket).into())))?;
+    Ok(Some(shim::Hot { functions: crate::raw::functions(lua, mark, live)?, fetch }))
+}
+
+/// On Luau all of them go through mlua.
+#[cfg(feature = "luau")]
+fn hot(_: &Lua, _: &ArrayMark, _: &Arc<Live>) -> mlua::Result<Option<shim::Hot>> {
+    Ok(None)
 }
 
 /// `store.get(id)`

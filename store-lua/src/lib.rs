@@ -52,6 +52,7 @@ mod handle;
 mod install;
 mod module;
 mod ops;
+mod raw;
 mod reply;
 mod shim;
 mod value;

@@ -9,6 +9,7 @@ use std::task::Waker;
 use store_core::{Context, Handle, Registry};
 
 use crate::context::with_current;
+use crate::raw::Live;
 use crate::value::ArrayMark;
 
 /// Drives a future to its end on the calling thread: a runtime's `block_on`.
@@ -18,6 +19,7 @@ pub(crate) type Blocker = Arc<dyn Fn(Pin<&mut dyn Future<Output = ()>>) + Send +
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) mark: ArrayMark,
+    pub(crate) live: Arc<Live>,
     /// The waker that mlua polls with when there is no executor: who waits with it waits forever.
     pub(crate) no_executor: Waker,
 }

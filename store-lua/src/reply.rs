@@ -43,18 +43,26 @@ impl Site<'_> {
     fn explain(&self, fault: Fault) -> Stop {
         match fault {
             Fault::Vm(error) => Stop::Vm(error),
-            Fault::Value(error) => {
-                let mut error =
-                    error.or_detail("operation", || self.operation.into()).or_detail("key", || self.key.into());
-                if let Some(handle) = self.handle {
-                    error = error.or_detail("store", || handle.id().into());
-                    if let Ok(info) = handle.info() {
-                        error = error.or_detail("backend", || info.backend.backend.into());
-                    }
-                }
-                error.into()
-            }
+            Fault::Value(error) => self.place(error).into(),
         }
+    }
+
+    /// Adds where an error happened.
+    #[cold]
+    pub(crate) fn place(&self, error: Error) -> Error {
+        let error = error.or_detail("operation", || self.operation.into()).or_detail("key", || self.key.into());
+        let Some(handle) = self.handle else { return error };
+        let error = error.or_detail("store", || handle.id().into());
+        match handle.info() {
+            Ok(info) => error.or_detail("backend", || info.backend.backend.into()),
+            Err(_) => error,
+        }
+    }
+
+    /// The error of a sum that this Lua has no integer for.
+    #[cold]
+    pub(crate) fn beyond_integers(&self) -> Error {
+        self.place(Error::invalid("the sum is beyond the integers of this Lua").with_reason("range"))
     }
 
     fn entry(
@@ -103,10 +111,7 @@ impl Reply {
             Reply::Value(Some(payload)) => site.value(lua, module, &payload)?,
             Reply::Bool(bool) => Value::Boolean(bool),
             Reply::Integer(number) if is_integer_here(number) => Value::Integer(number),
-            Reply::Integer(_) => {
-                let error = Error::invalid("the sum is beyond the integers of this Lua").with_reason("range");
-                return Err(site.explain(Fault::Value(error)));
-            }
+            Reply::Integer(_) => return Err(site.beyond_integers().into()),
             Reply::Count(count) => Value::Integer(i64::try_from(count).unwrap_or(i64::MAX)),
             Reply::Ttl(Some(ttl)) => Value::Number(seconds(ttl)),
             Reply::Entry(Some(entry)) => {

@@ -71,18 +71,45 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
     }
 }
 
+/// The short ways of some functions: C functions by the same names.
+///
+/// Their first result is the answer if the second is `nil`. Else that is `true`, nothing was done and the Rust function is to be asked, or the
+/// ticket of an error, which `fetch` turns into results.
+pub(crate) struct Hot {
+    pub(crate) functions: Table,
+    pub(crate) fetch: Function,
+}
+
 /// A table of functions, each the Lua side of one Rust function: (name, parameters, function).
 ///
 /// `wait` finishes what has to wait; it gets the first result.
-pub(crate) fn functions(lua: &Lua, functions: &[(&str, &str, Function)], wait: &Value) -> mlua::Result<Table> {
+pub(crate) fn functions(
+    lua: &Lua,
+    functions: &[(&str, &str, Function)],
+    wait: &Value,
+    hot: Option<Hot>,
+) -> mlua::Result<Table> {
     let raw = lua.create_table_with_capacity(0, functions.len())?;
-    let mut source = String::from("local raw, wait_, raise_ = ...\nlocal M = {}\n");
+    let mut source = String::from("local raw, wait_, raise_, hot, fetch_ = ...\nlocal M = {}\n");
     for (name, parameters, function) in functions {
         raw.raw_set(*name, function)?;
+        let has_hot = hot.as_ref().is_some_and(|hot| hot.functions.raw_get::<Function>(*name).is_ok());
+        let ask = if has_hot {
+            format!(
+                "local value_, state_ = hot_({parameters})\n\
+                 if value_ then return value_ end\n\
+                 local err_\n\
+                 if not state_ then if value_ == nil then return nil, nil end return value_\n\
+                 elseif state_ == true then value_, err_, state_ = raw_({parameters})\n\
+                 else value_, err_, state_ = fetch_(state_) end\n"
+            )
+        } else {
+            format!("local value_, err_, state_ = raw_({parameters})\n")
+        };
+        let local = if has_hot { format!("local hot_ = hot.{name}\n") } else { String::new() };
         source.push_str(&format!(
-            "do local raw_ = raw.{name}\n\
-             M.{name} = function({parameters})\n\
-             local value_, err_, state_ = raw_({parameters})\n\
+            "do local raw_ = raw.{name}\n{local}\
+             M.{name} = function({parameters})\n{ask}\
              if state_ then value_, err_ = wait_(value_)\n\
              elseif state_ == false then raise_(err_, 2) end\n\
              if err_ == nil and value_ ~= nil then return value_ end\n\
@@ -92,7 +119,8 @@ pub(crate) fn functions(lua: &Lua, functions: &[(&str, &str, Function)], wait: &
     }
     source.push_str("return M");
     let error: Value = lua.globals().raw_get("error")?;
-    lua.load(source).set_name("=[store]").set_mode(mlua::chunk::ChunkMode::Text).call((raw, wait, error))
+    let (hot, fetch) = hot.map(|hot| (hot.functions, hot.fetch)).unzip();
+    lua.load(source).set_name("=[store]").set_mode(mlua::chunk::ChunkMode::Text).call((raw, wait, error, hot, fetch))
 }
 
 /// A read-only view of a table: a table that looks its fields up there and refuses new ones.

@@ -40,7 +40,7 @@ pub(crate) fn create(lua: &Lua, mark: &ArrayMark) -> mlua::Result<Table> {
         ("is", "error, kind", is),
         ("call_stack", "error", call_stack),
     ];
-    let library = shim::functions(lua, &functions, &Value::Nil)?;
+    let library = shim::functions(lua, &functions, &Value::Nil, None)?;
     for kind in Kind::ALL {
         library.raw_set(kind.name(), kind.as_str())?;
     }
@@ -55,7 +55,7 @@ fn new(lua: &Lua, (first, second, third): &(Value, Value, Value), mark: &ArrayMa
                 Value::Nil => {}
                 kind => parts.kind = canonical_kind(&text("kind", &kind)?),
             }
-            options(table, &mut parts, mark, &["message", "kind", "retryable", "details", "cause"])?;
+            options(lua, table, &mut parts, mark, &["message", "kind", "retryable", "details", "cause"])?;
             parts
         }
         (Value::String(_) | Value::Integer(_) | Value::Number(_), Value::Nil) => {
@@ -68,14 +68,14 @@ fn new(lua: &Lua, (first, second, third): &(Value, Value, Value), mark: &ArrayMa
     };
     match third {
         Value::Nil => {}
-        Value::Table(table) => options(table, &mut parts, mark, &["retryable", "details", "cause"])?,
+        Value::Table(table) => options(lua, table, &mut parts, mark, &["retryable", "details", "cause"])?,
         other => return Err(bad_argument(3, "new", "table", other)),
     }
     parts.trace = trace(lua);
     Ok(ErrorObject::new(parts))
 }
 
-fn options(table: &Table, parts: &mut Parts, mark: &ArrayMark, known: &[&str]) -> Result<(), Stop> {
+fn options(lua: &Lua, table: &Table, parts: &mut Parts, mark: &ArrayMark, known: &[&str]) -> Result<(), Stop> {
     for pair in table.pairs::<Value, Value>() {
         let (name, value) = pair?;
         let name = match &name {
@@ -88,7 +88,7 @@ fn options(table: &Table, parts: &mut Parts, mark: &ArrayMark, known: &[&str]) -
         match (name.as_str(), value) {
             ("retryable", Value::Boolean(retryable)) => parts.retryable = Some(retryable),
             ("details", value @ Value::Table(_)) => {
-                let details = from_lua(&value, mark).map_err(|fault| match fault {
+                let details = from_lua(lua, &value, mark).map_err(|fault| match fault {
                     Fault::Value(error) => Stop::Raise(format!("bad details in 'errors.new' ({})", error.message())),
                     Fault::Vm(error) => Stop::Vm(error),
                 })?;

@@ -89,7 +89,7 @@ pub(super) fn prepare(lua: &Lua, mark: &ArrayMark) -> mlua::Result<()> {
         })?;
         functions.push((name, "self", function));
     }
-    let table = shim::functions(lua, &functions, &Value::Nil)?;
+    let table = shim::functions(lua, &functions, &Value::Nil, None)?;
     lua.set_app_data(Methods(table));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::{Function, MultiValue, Value};
+use mlua::{Function, Lua, MultiValue, Value};
 use store_core::{Error, Expiry, LoadOptions, Loaded, Payload};
 
 use super::{Call, Done, Ended};
@@ -23,12 +23,17 @@ pub(super) fn get_or_set(call: &Call<'_>, (key, loader, options): (Value, Value,
     let options = load_options(&options)?;
     let pcall: Function = call.lua.globals().raw_get("pcall")?;
     let (module, handle, owned) = (Arc::clone(call.module), call.handle.clone(), key.as_ref().to_vec());
+    // Not the VM itself, which would never end while a forgotten coroutine waits here.
+    let lua = call.lua.weak();
     let operation = async move {
         let limits = handle.settings().limits;
         let load = || async {
             // Under pcall, so that an error object that the loader raises arrives as what it is.
             match pcall.call_async::<MultiValue>(&loader).await {
-                Ok(results) => loaded(&module, &limits, results),
+                Ok(results) => match lua.try_upgrade() {
+                    Some(lua) => loaded(&lua, &module, &limits, results),
+                    None => Err(Error::internal("the VM has ended")),
+                },
                 Err(error) => Err(Error::internal(format!("the loader could not be run: {error}"))),
             }
         };
@@ -64,7 +69,12 @@ fn window(name: &'static str, value: &Value) -> Result<Option<Duration>, Error> 
 }
 
 /// What a loader brought: `value[, ttl]`, or `nil, err`, or nothing.
-fn loaded(module: &Module, limits: &store_core::codec::Limits, results: MultiValue) -> Result<Loaded<Payload>, Error> {
+fn loaded(
+    lua: &Lua,
+    module: &Module,
+    limits: &store_core::codec::Limits,
+    results: MultiValue,
+) -> Result<Loaded<Payload>, Error> {
     let mut results = results.into_iter();
     let mut next = || results.next().unwrap_or(Value::Nil);
     let (ok, value, second) = (next(), next(), next());
@@ -79,7 +89,7 @@ fn loaded(module: &Module, limits: &store_core::codec::Limits, results: MultiVal
         ttl => Some(ttl_argument(&ttl)?),
     };
     let mut buffer = Vec::new();
-    encode(&value, &module.shared.mark, limits, &mut buffer).map_err(|fault| match fault {
+    encode(lua, &value, &module.shared.mark, limits, &mut buffer).map_err(|fault| match fault {
         Fault::Value(error) => error,
         Fault::Vm(error) => Error::internal(format!("the loaded value could not be read: {error}")),
     })?;

@@ -1,10 +1,13 @@
 //! The methods of handles.
 
 mod batch;
+mod buffer;
 mod list;
 mod load;
 mod read;
 mod write;
+
+pub(crate) use buffer::with_buffer;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use std::sync::Arc;
 use mlua::{FromLuaMulti, Function, IntoLua, Lua, Value};
 use store_core::{Handle, Result as StoreResult};
 
-use crate::handle::{LuaHandle, Receiver, receive};
+use crate::handle::{Inner, Receiver, receive};
 use crate::module::{Current, Module};
 use crate::reply::{Reply, Site};
 use crate::shim::{Results, Stop, results};
@@ -104,7 +107,8 @@ fn method<A: FromLuaMulti + 'static>(
     run: fn(&Call<'_>, A) -> Ended,
 ) -> mlua::Result<Method> {
     let function = lua.create_function(move |lua, (receiver, arguments): (Receiver, A)| {
-        let ended = receive(&receiver, operation).and_then(|LuaHandle { handle, module }| {
+        let ended = receive(&receiver, operation).and_then(|handle| {
+            let Inner { handle, module } = handle.inner();
             let call = Call { lua, module, handle: Current::new(module, handle), operation };
             run(&call, arguments).map_err(|stop| call.explain(stop))
         });

@@ -1,24 +1,14 @@
 //! `set`, `put`, `delete`, `touch`, `get_and_touch`, `take`, `increment`.
 
-use std::cell::Cell;
-
 use mlua::Value;
 use store_core::codec::Raw;
 use store_core::{IncrementOptions, Payload, PutOptions, TypedEntry, Written};
 
-use super::{Call, Ended};
+use super::{Call, Ended, with_buffer};
 use crate::args::{Options, bytes, integer, ttl as ttl_argument};
 use crate::reply::Reply;
 use crate::shim::Stop;
 use crate::value::encode;
-
-/// Buffers above this are given back to the system and not kept.
-const MAX_KEPT: usize = 1 << 20;
-
-thread_local! {
-    /// One buffer for all encoding on this thread, so that a write allocates nothing for it.
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
 
 /// Encodes a value and passes the bytes on.
 pub(super) fn encoded<T>(
@@ -26,15 +16,10 @@ pub(super) fn encoded<T>(
     value: &Value,
     pass_on: impl FnOnce(&[u8]) -> Result<T, Stop>,
 ) -> Result<T, Stop> {
-    let mut buffer = BUFFER.take();
-    buffer.clear();
-    let done = encode(value, &call.module.shared.mark, &call.handle.settings().limits, &mut buffer)
-        .map_err(Stop::from)
-        .and_then(|()| pass_on(&buffer));
-    if buffer.capacity() <= MAX_KEPT {
-        BUFFER.set(buffer);
-    }
-    done
+    with_buffer(|buffer| {
+        encode(call.lua, value, &call.module.shared.mark, &call.handle.settings().limits, buffer)?;
+        pass_on(buffer)
+    })
 }
 
 pub(super) fn set(call: &Call<'_>, (key, value, ttl): (Value, Value, Value)) -> Ended {

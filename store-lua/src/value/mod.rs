@@ -7,7 +7,10 @@ mod tree;
 
 pub(crate) use decode::decode;
 pub(crate) use encode::{Fault, encode};
+pub(crate) use path::Path;
 pub(crate) use tree::{from_lua, to_lua};
+
+use std::ffi::c_void;
 
 use mlua::{Lua, Table};
 
@@ -34,8 +37,13 @@ impl ArrayMark {
         Ok(ArrayMark(mark))
     }
 
-    pub(crate) fn is_on(&self, table: &Table) -> bool {
-        table.metatable().is_some_and(|metatable| metatable.to_pointer() == self.0.to_pointer())
+    pub(crate) fn table(&self) -> &Table {
+        &self.0
+    }
+
+    /// What tells it from other tables.
+    pub(crate) fn address(&self) -> *const c_void {
+        self.0.to_pointer()
     }
 
     pub(crate) fn put_on(&self, table: &Table) -> mlua::Result<()> {

@@ -7,9 +7,9 @@ use super::encode::Fault;
 use super::{ArrayMark, decode, encode};
 
 /// Copies a Lua value.
-pub(crate) fn from_lua(value: &Value, mark: &ArrayMark) -> Result<store_core::Value, Fault> {
+pub(crate) fn from_lua(lua: &Lua, value: &Value, mark: &ArrayMark) -> Result<store_core::Value, Fault> {
     let mut bytes = Vec::new();
-    encode(value, mark, &Limits::default(), &mut bytes)?;
+    encode(lua, value, mark, &Limits::default(), &mut bytes)?;
     codec::decode(&bytes).map_err(Fault::Value)
 }
 

@@ -1,6 +1,10 @@
 -- What the test scripts share.
 local store = require("store")
 
+-- The integers that this Lua has.
+max_integer = math.maxinteger or 2 ^ 53
+min_integer = math.mininteger or -(2 ^ 53)
+
 function describe(value, depth)
   depth = depth or 0
   if type(value) == "table" and depth < 4 then

@@ -92,7 +92,7 @@ function cases.info_says_what_the_store_is(cache)
   for _, name in ipairs({ "ttl", "versions", "increment", "ordered_list", "exact_values", "unique_versions", "injected_clock", "purge" }) do
     equal(type(info.capabilities[name]), "boolean", name)
   end
-  equal(info.limits, { max_key_size = 1024, max_value_size = 8 << 20, max_depth = 100, max_batch = 1000 })
+  equal(info.limits, { max_key_size = 1024, max_value_size = 8388608, max_depth = 100, max_batch = 1000 })
   local small = open("app:small"):info()
   equal(small.id, "app:small")
   equal(small.backend, info.backend)

@@ -36,7 +36,7 @@ function cases.t1_default_is_what_the_store_is_configured_with(cache)
   equal(cache:ttl("k"), math.huge)
   equal(cache:put("k", 1).ttl, math.huge)
 
-  local small <close> = open("app:small")
+  local small = open("app:small")
   local function is_default(left)
     assert(left > 0 and left <= 0.101, left)
   end
@@ -59,7 +59,7 @@ end
 function cases.t2_an_invalid_ttl_writes_nothing_and_the_old_value_stays(cache)
   assert(cache:set("k", "old", 0))
   local version = cache:entry("k").version
-  for _, ttl in ipairs({ -1, -0.001, -5e-324, -math.huge, 0 / 0, math.mininteger, "60", "0", "", true, false, {}, print }) do
+  for _, ttl in ipairs({ -1, -0.001, -5e-324, -math.huge, 0 / 0, min_integer, "60", "0", "", true, false, {}, print }) do
     fails("INVALID", "ttl", cache:set("k", "new", ttl))
     fails("INVALID", "ttl", cache:put("k", "new", { ttl = ttl }))
     fails("INVALID", "ttl", cache:touch("k", ttl))
@@ -106,7 +106,7 @@ end
 
 function cases.t4_the_longest_ttl_is_a_hundred_years(cache)
   local century = 3155760000
-  for _, ttl in ipairs({ century, century * 2, math.maxinteger, 1e300, 1.7976931348623157e308 }) do
+  for _, ttl in ipairs({ century, century * 2, max_integer, 1e300, 1.7976931348623157e308 }) do
     assert(cache:set("k", "v", ttl))
     about(cache:ttl("k"), century)
     equal(cache:touch("k", ttl), true)
@@ -116,7 +116,7 @@ function cases.t4_the_longest_ttl_is_a_hundred_years(cache)
     about(cache:put("k", "v", { ttl = ttl }).ttl, century)
     equal(cache:get("k"), "v")
   end
-  equal(cache:increment("n", 1, { ttl = math.maxinteger }), 1)
+  equal(cache:increment("n", 1, { ttl = max_integer }), 1)
   about(cache:ttl("n"), century)
 end
 
@@ -181,7 +181,7 @@ end
 
 function cases.t5_keep_ttl_of_an_entry_without_deadline_keeps_none(cache)
   -- In a store whose own default is another.
-  local small <close> = open("app:small")
+  local small = open("app:small")
   assert(cache:set("k", "a"))
   equal(cache:put("k", "b", { keep_ttl = true }).ttl, math.huge)
   equal(cache:ttl("k"), math.huge)
@@ -197,7 +197,7 @@ function cases.t5_keep_ttl_without_a_live_entry_uses_the_ttl_of_the_call(cache)
   fails("INVALID", "exclude each other", cache:put("k", "a", { ttl = 60, keep_ttl = true }))
   equal(cache:has("k"), false)
   equal(cache:put("k", "a", { keep_ttl = true }).ttl, math.huge)
-  local small <close> = open("app:small")
+  local small = open("app:small")
   assert(small:put("new", "a", { keep_ttl = true }).ttl <= 0.101)
   assert(cache:set("k", "b", 0.05))
   sleep(0.1)
@@ -278,7 +278,7 @@ function cases.t9_every_read_tells_the_same_time_left(cache)
   -- One after another: none says more than the one before.
   local last = 60.001
   local function check(left, what)
-    assert(math.type(left) == "float", what)
+    assert(not math.type or math.type(left) == "float", what)
     assert(left <= last + 0.002 and left > 30, what)
     last = left
   end
@@ -306,7 +306,7 @@ function cases.t9_time_left_goes_down_with_time(cache)
 end
 
 function cases.t10_max_ttl_caps_longer_ones_and_never(_)
-  local small <close> = open("app:small")
+  local small = open("app:small")
   for _, ttl in ipairs({ 0, math.huge, 3601, 360000, 1e300 }) do
     assert(small:set("k", "v", ttl))
     about(small:ttl("k"), 3600)

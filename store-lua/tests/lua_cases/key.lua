@@ -13,9 +13,9 @@ local function odd_keys()
   for _, key in ipairs({
     "a", "A", "a ", " a", "a\n", "a\r\n", "a\t", "*", "?", "a*", "a?", "[a]", "[^a]", "{a}", "\\", "\\*", "a\\",
     "a/b", "a//b", "/a", "a/", "../a", "..", ".", "a:b", "a::b", ":a", "a:", ":", "a.b", "1", "01", "1.0", "-1", "0",
-    "nil", "null", "true", "é", "e\u{301}", "ß", "SS", "İ", "i", "\u{feff}a", "\u{200b}", "💾", "%00", "%2a", "%",
-    "$", "${actor.id}", "'", '"', "`", ";", "--", "#", "@", "+", "a b", "KEYS", "\x7f", "\0", "\0\0", "a\0", "a\0b",
-    "\0a", "\xff", "\xff\xff", "a\xff", "\xc3\x28", "\xed\xa0\x80",
+    "nil", "null", "true", "é", "e\204\129", "ß", "SS", "İ", "i", "\u{feff}a", "\u{200b}", "💾", "%00", "%2a", "%",
+    "$", "${actor.id}", "'", '"', "`", ";", "--", "#", "@", "+", "a b", "KEYS", "\127", "\0", "\0\0", "a\0", "a\0b",
+    "\0a", "\255", "\255\255", "a\255", "\195\040", "\237\160\128",
   }) do
     add(key)
   end
@@ -23,7 +23,7 @@ local function odd_keys()
     add(string.char(byte, byte))
   end
   add(("x"):rep(1023))
-  for _, byte in ipairs({ "x", "\xff", "\0" }) do
+  for _, byte in ipairs({ "x", "\255", "\0" }) do
     add(byte:rep(MAX_KEY_LEN))
   end
   -- Not by `<`, which is up to the locale.
@@ -86,7 +86,7 @@ function cases.k1_keys_come_back_as_they_went_in(cache)
 end
 
 function cases.k1_keys_that_extend_each_other_are_apart(cache)
-  local keys = { "a", "a\0", "a\0\0", "aa", "a\xff" }
+  local keys = { "a", "a\0", "a\0\0", "aa", "a\255" }
   for index, key in ipairs(keys) do
     assert(cache:set(key, index))
   end
@@ -98,7 +98,7 @@ function cases.k1_keys_that_extend_each_other_are_apart(cache)
 end
 
 function cases.k1_prefixes_are_plain_bytes(cache)
-  for _, key in ipairs({ "a*b", "aXb", "a?b", "[a]b", "a\0b", "a\\*b", "\xff\xffb", "a\xffb", "\0b" }) do
+  for _, key in ipairs({ "a*b", "aXb", "a?b", "[a]b", "a\0b", "a\\*b", "\255\255b", "a\255b", "\0b" }) do
     assert(cache:set(key, "v"))
   end
   for prefix, expected in pairs({
@@ -110,9 +110,9 @@ function cases.k1_prefixes_are_plain_bytes(cache)
     ["a\0"] = { "a\0b" },
     ["\0"] = { "\0b" },
     ["a\\"] = { "a\\*b" },
-    ["\xff"] = { "\xff\xffb" },
-    ["a\xff"] = { "a\xffb" },
-    ["\xff\xff\xff"] = {},
+    ["\255"] = { "\255\255b" },
+    ["a\255"] = { "a\255b" },
+    ["\255\255\255"] = {},
     ["a*b"] = { "a*b" },
     ["a*bc"] = {},
   }) do
@@ -121,8 +121,8 @@ function cases.k1_prefixes_are_plain_bytes(cache)
   equal(cache:clear({ prefix = "a*" }), 1)
   equal(cache:has("aXb"), true, "a star clears only itself")
   equal(cache:has("a*b"), false)
-  equal(cache:clear({ prefix = "\xff" }), 1)
-  equal(cache:has("a\xffb"), true)
+  equal(cache:clear({ prefix = "\255" }), 1)
+  equal(cache:has("a\255b"), true)
 end
 
 function cases.k1_prefixes_longer_than_any_key_match_nothing(cache)
@@ -165,7 +165,7 @@ function cases.k1_empty_and_too_long_keys_are_invalid(cache)
 end
 
 function cases.k1_the_longest_key_works_everywhere(cache)
-  local key = ("\xfe"):rep(MAX_KEY_LEN)
+  local key = ("\254"):rep(MAX_KEY_LEN)
   assert(cache:set(key, 1))
   equal(cache:get(key), 1)
   equal(cache:touch(key, 0), true)

@@ -39,11 +39,11 @@ function cases.v2_what_comes_back_is_what_went_in(cache)
     equal(cache:get("k"), { value, inner = { [3] = value } }, what)
   end
   for _, value in ipairs({
-    math.mininteger, math.maxinteger, (1 << 53) + 1, -(1 << 53) - 1, -1, 0, 1, 127, 128, -32, -33, -128, -129, 255, 256,
-    65535, 65536, (1 << 32) - 1, 1 << 32, -(1 << 31), -(1 << 31) - 1,
+    min_integer, max_integer, 9007199254740993, -9007199254740993, -1, 0, 1, 127, 128, -32, -33, -128, -129, 255, 256,
+    65535, 65536, 4294967295, 4294967296, -2147483648, -2147483649,
     1.0, 0.0, -0.0, 0.1, 2.0 ^ 53, 2.0 ^ 63, -2.0 ^ 63, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308,
     math.huge, -math.huge, 0 / 0,
-    true, false, "", bytes, "é\u{301}\0 text\r\n", "1", "\xc3\x28",
+    true, false, "", bytes, "é\204\129\0 text\r\n", "1", "\195\040",
   }) do
     check(value, describe(value))
   end
@@ -54,8 +54,8 @@ function cases.v2_what_comes_back_is_what_went_in(cache)
     [false] = { [-7] = "x" },
     [true] = {},
     ["1"] = "a text, not an integer",
-    ["\xff\0\xfe"] = bytes,
-    [math.mininteger] = math.huge,
+    ["\255\0\254"] = bytes,
+    [min_integer] = math.huge,
   })
   check({ 1, nil, 3 }, "holes stay holes")
   assert(cache:set("k", { store.null, name = store.null }))
@@ -65,7 +65,7 @@ end
 
 function cases.v2_every_operation_gives_the_same_bytes(cache)
   -- Bytes that a line protocol, a C string or a text codec would break.
-  local value = "\xc5\x01\x06\0\xff\r\n$*" .. ("\7"):rep(256)
+  local value = "\197\001\006\0\255\r\n$*" .. ("\7"):rep(256)
   local written = assert(cache:put("k", value))
   equal(written.value, value)
   equal(cache:get("k"), value)
@@ -90,10 +90,10 @@ end
 
 function cases.v2_values_of_all_sizes(cache)
   for _, size in ipairs({
-    0, 1, 2, 15, 16, 31, 32, 63, 64, 255, 256, 1000, 4095, 4096, 4097, 65535, 65536, 1 << 18,
+    0, 1, 2, 15, 16, 31, 32, 63, 64, 255, 256, 1000, 4095, 4096, 4097, 65535, 65536, 262144,
   }) do
-    for _, filler in ipairs({ "text", "\xff\0\r\n" }) do
-      local value = filler:rep(size // 4 + 1):sub(1, size)
+    for _, filler in ipairs({ "text", "\255\0\r\n" }) do
+      local value = filler:rep(math.floor(size / 4) + 1):sub(1, size)
       assert(cache:set("k" .. size, value))
       equal(cache:get("k" .. size) == value, true, size .. " bytes")
     end
@@ -170,7 +170,7 @@ function cases.v5_max_value_size_is_enforced_before_anything_is_written()
   end
   refused(small:set("k", long, 60))
   refused(small:put("k", long))
-  refused(small:set("k", ("\xff"):rep(100000)))
+  refused(small:set("k", ("\255"):rep(100000)))
   refused(small:set("k", many))
   refused(small:set("k", wide))
   refused(small:set("k", { [("x"):rep(1024)] = 1 }))
@@ -183,7 +183,7 @@ end
 
 function cases.v5_the_largest_value_is_stored(cache)
   local size = cache:info().limits.max_value_size
-  equal(size, 8 << 20)
+  equal(size, 8388608)
   -- Five bytes of header.
   local value = ("x"):rep(size - 5)
   assert(cache:set("k", value))

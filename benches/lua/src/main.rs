@@ -1,0 +1,81 @@
+//! What a call from Lua costs, beside `ngx.shared.DICT` (tables by cjson there), interleaved in one run.
+//!
+//! `cargo run --release --manifest-path benches/lua/Cargo.toml --features lua54 -- [--rounds N] [--calls N] [--lines FILE] [--only TEXT]`,
+//! the same with `--features luajit`, and with `send` besides. Needs nginx with its Lua module and cjson (Debian: `apt-get install
+//! nginx-light libnginx-mod-http-lua lua-cjson`); without nginx the rest is measured, and said so.
+//!
+//! Every figure is nanoseconds per call, the loop around it included, on both sides.
+
+mod nginx;
+mod vm;
+
+use std::path::PathBuf;
+
+use store_benches::{Contender, Report, compare};
+
+/// A row: what it is called, what our side runs for it, what nginx does.
+struct Row {
+    name: &'static str,
+    ours: &'static str,
+    theirs: Option<&'static str>,
+    /// Whether it is also measured with policies.
+    ruled: bool,
+}
+
+const fn row(name: &'static str, ours: &'static str, theirs: Option<&'static str>, ruled: bool) -> Row {
+    Row { name, ours, theirs, ruled }
+}
+
+const ROWS: &[Row] = &[
+    row("empty loop", "", Some(""), false),
+    row("empty Rust function", "empty()", None, false),
+    row("string get", "cache:get(k)", Some("dict:get(k)"), true),
+    row("string set, TTL", "cache:set(k, text, 300)", Some("dict:set(k, text, 300)"), true),
+    row("string get, absent", "cache:get('absent')", Some("dict:get('absent')"), true),
+    row("{user_id, role} get", "cache:get(t)", Some("decode((dict:get(t)))"), true),
+    row("{user_id, role} set, TTL", "cache:set(t, row, 300)", Some("dict:set(t, encode(row), 300)"), true),
+    row("has", "cache:has(k)", None, true),
+    row("delete, absent", "cache:delete('absent')", Some("dict:delete('absent')"), true),
+    row("increment", "cache:increment('n')", Some("dict:incr('n', 1, 0)"), true),
+    row("entry", "cache:entry(k)", None, false),
+    row("awaited: get_or_set, hit", "cache:get_or_set(k, empty)", None, false),
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (mut rounds, mut calls, mut lines, mut only) = (101, 1000, None::<PathBuf>, None);
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        match word.as_str() {
+            "--rounds" => rounds = value()?.parse()?,
+            "--calls" => calls = value()?.parse()?,
+            "--lines" => lines = Some(value()?.into()),
+            "--only" => only = Some(value()?),
+            _ => return Err(format!("unknown argument {word}").into()),
+        }
+    }
+    let (free, ruled) = (vm::vm(false)?, vm::vm(true)?);
+    let rows: Vec<&Row> =
+        ROWS.iter().filter(|row| only.as_ref().is_none_or(|only: &String| row.name.contains(only.as_str()))).collect();
+    let bodies: Vec<&str> = rows.iter().filter_map(|row| row.theirs).collect();
+    let nginx = nginx::Nginx::start(&bodies, calls);
+    if let Err(why) = &nginx {
+        println!("NOT MEASURED: ngx.shared.DICT ({why})");
+    }
+    let nginx = nginx.ok();
+    let mut report = Report::new(lines.as_deref())?;
+    let lua = if cfg!(feature = "luajit") { "luajit" } else { "lua54" };
+    let send = if cfg!(feature = "send") { ", send" } else { "" };
+    for row in rows {
+        let mut contenders = vec![vm::contender(format!("store on {lua}{send}"), &free, row.ours, calls)?];
+        if row.ruled {
+            contenders.push(vm::contender(format!("store on {lua}{send}, policies"), &ruled, row.ours, calls)?);
+        }
+        if let (Some(nginx), Some(theirs)) = (&nginx, row.theirs) {
+            let index = bodies.iter().position(|body| *body == theirs).unwrap_or_default();
+            contenders.push(Contender::new("ngx.shared.DICT", move || nginx.round(index)));
+        }
+        report.comparison(row.name, &compare(contenders, rounds))?;
+    }
+    Ok(())
+}
