@@ -61,16 +61,24 @@ fn main() {
     let (cx, Ok(key)) = (Context::none(), Key::new("key")) else { return };
     let shared: Arc<dyn Store> = Arc::new(store.clone());
     let twice: Arc<dyn Store> = Arc::new(Arc::clone(&shared));
+    let thrice: Arc<dyn Store> = Arc::new(Arc::new(Arc::clone(&twice)));
     // Not through the Arc, which is a store itself and would be a layer more.
-    let (erased, layered): (&dyn Store, &dyn Store) = (&*shared, &*twice);
+    let (erased, layered, wrapped): (&dyn Store, &dyn Store, &dyn Store) = (&*shared, &*twice, &*thrice);
+    // The raw engine: the map that a program would use if it needed no store.
+    let map: common::Raw = parking_lot::RwLock::default();
+    map.write().insert(Box::from(&b"key"[..]), Arc::from(&VALUE[..]));
     let handle = Handle::new(Arc::clone(&shared));
 
     table(
         "get of a 100-byte value",
         &[
             way("direct", || drop(black_box(store.try_get(&cx, key)))),
+            way("raw map under one lock", || drop(black_box(map.read().get(&b"key"[..]).cloned()))),
             way("dyn, synchronous path", || {
                 black_box(erased.immediate().and_then(|immediate| immediate.try_get(&cx, key)));
+            }),
+            way("three wrappers, synchronous path", || {
+                black_box(wrapped.immediate().and_then(|immediate| immediate.try_get(&cx, key)));
             }),
             way("dyn, future", || drop(black_box(poll(erased.get(&cx, key))))),
             way("dyn in dyn, future", || drop(black_box(poll(layered.get(&cx, key))))),

@@ -1,13 +1,11 @@
 //! Many keys at once. One item that is invalid or denied refuses the whole batch before anything is done.
 
-use std::pin::pin;
-
-use super::call::{Answer, Mode};
+use super::call::{Question, question};
 use super::{Handle, MAX_BATCH};
 use crate::codec::{Decode, Encode};
 use crate::observe::Operation;
 use crate::policy::Action;
-use crate::{BatchWrite, Error, Expiry, Key, Result};
+use crate::{BatchWrite, Error, Expiry, Key, Payload, Result};
 
 impl Handle {
     /// The values of many keys, in their order; `None` where absent. Keys may repeat; at most [`MAX_BATCH`].
@@ -15,25 +13,26 @@ impl Handle {
     /// # Errors
     /// As [`get`](Handle::get), for any of the keys; the details name the item (`index`, from 0).
     pub async fn get_many<V: Decode>(&self, keys: &[impl AsRef<[u8]>]) -> Result<Vec<Option<V>>> {
-        self.wait(Operation::GetMany, None, pin!(self.get_many_in(Mode::Wait, keys))).await
+        let mut checked = Vec::new();
+        self.asking(Operation::GetMany, None, || self.get_many_in(keys, &mut checked), |found| decode_all(keys, found))
+            .await
     }
 
     /// [`get_many`](Handle::get_many), at once or not at all.
     pub fn try_get_many<V: Decode>(&self, keys: &[impl AsRef<[u8]>]) -> Option<Result<Vec<Option<V>>>> {
-        self.answer_now(Operation::GetMany, None, self.get_many_in(Mode::Now, keys))
+        let mut checked = Vec::new();
+        self.at_once(Operation::GetMany, None, || self.get_many_in(keys, &mut checked), |found| decode_all(keys, found))
     }
 
-    async fn get_many_in<V: Decode>(&self, mode: Mode, keys: &[impl AsRef<[u8]>]) -> Answer<Vec<Option<V>>> {
+    /// The checked keys go to a vector, from which the question borrows.
+    fn get_many_in<'a, 'k: 'a>(
+        &'a self,
+        keys: &'k [impl AsRef<[u8]>],
+        checked: &'a mut Vec<Key<'k>>,
+    ) -> Result<impl Question<'a, Vec<Option<Payload>>>> {
         self.check()?;
-        let keys = self.batch_keys(keys, Action::KeyGet)?;
-        let (cx, keys) = (self.context(), keys.as_slice());
-        let found = self.ask(mode, |store| store.try_get_many(cx, keys), |store| store.get_many(cx, keys)).await?;
-        let mut values = Vec::with_capacity(found.len());
-        for (index, payload) in found.into_iter().enumerate() {
-            let value = payload.map(V::decode).transpose();
-            values.push(value.map_err(|error| item(index, keys[index].as_bytes(), error))?);
-        }
-        Ok(values)
+        let (cx, keys) = (self.context(), self.batch_keys(keys, Action::KeyGet, checked)?);
+        Ok(question(move |store| store.try_get_many(cx, keys), move |store| store.get_many(cx, keys)))
     }
 
     /// Stores many values, in their order; the last of equal keys stays. Not atomic across keys; at most [`MAX_BATCH`].
@@ -42,22 +41,29 @@ impl Handle {
     /// As [`set`](Handle::set), for any of the items; the details name it (`index`, from 0). A failure on the way says which
     /// items were not applied (`not_applied`) and of which nobody knows (`unknown`).
     pub async fn set_many<V: Encode>(&self, items: &[(impl AsRef<[u8]>, V, Expiry)]) -> Result<()> {
-        self.wait(Operation::SetMany, None, pin!(self.set_many_in(Mode::Wait, items))).await
+        let (mut buffers, mut writes) = (Vec::new(), Vec::new());
+        self.asking(Operation::SetMany, None, || self.set_many_in(items, &mut buffers, &mut writes), Ok).await
     }
 
     /// [`set_many`](Handle::set_many), at once or not at all.
     pub fn try_set_many<V: Encode>(&self, items: &[(impl AsRef<[u8]>, V, Expiry)]) -> Option<Result<()>> {
-        self.answer_now(Operation::SetMany, None, self.set_many_in(Mode::Now, items))
+        let (mut buffers, mut writes) = (Vec::new(), Vec::new());
+        self.at_once(Operation::SetMany, None, || self.set_many_in(items, &mut buffers, &mut writes), Ok)
     }
 
-    async fn set_many_in<V: Encode>(&self, mode: Mode, items: &[(impl AsRef<[u8]>, V, Expiry)]) -> Answer<()> {
+    /// The values' bytes go to the buffers, from which the writes borrow.
+    fn set_many_in<'a, 'b: 'a, V: Encode>(
+        &'a self,
+        items: &'b [(impl AsRef<[u8]>, V, Expiry)],
+        buffers: &'b mut Vec<Vec<u8>>,
+        writes: &'a mut Vec<BatchWrite<'b>>,
+    ) -> Result<impl Question<'a, ()>> {
         self.check()?;
         check_len(items.len())?;
         let settings = self.settings();
-        let mut buffers: Vec<Vec<u8>> = Vec::new();
         buffers.resize_with(items.len(), Vec::new);
-        let mut writes = Vec::with_capacity(items.len());
-        for (index, ((key, value, expiry), buffer)) in items.iter().zip(&mut buffers).enumerate() {
+        writes.reserve_exact(items.len());
+        for (index, ((key, value, expiry), buffer)) in items.iter().zip(buffers).enumerate() {
             let key = key.as_ref();
             let wrong = |error| item(index, key, error);
             writes.push(BatchWrite {
@@ -66,11 +72,11 @@ impl Handle {
                 lifetime: settings.ttl.resolve(*expiry).map_err(wrong)?,
             });
         }
-        for write in &writes {
+        for write in &*writes {
             self.allow(Action::KeySet, Some(write.key.as_bytes()))?;
         }
         let (cx, writes) = (self.context(), writes.as_slice());
-        self.ask(mode, |store| store.try_set_many(cx, writes), |store| store.set_many(cx, writes)).await
+        Ok(question(move |store| store.try_set_many(cx, writes), move |store| store.set_many(cx, writes)))
     }
 
     /// Deletes many keys: true for each that was live; of equal keys the first. At most [`MAX_BATCH`].
@@ -78,33 +84,52 @@ impl Handle {
     /// # Errors
     /// As [`delete`](Handle::delete), for any of the keys; the details name the item (`index`, from 0).
     pub async fn delete_many(&self, keys: &[impl AsRef<[u8]>]) -> Result<Vec<bool>> {
-        self.wait(Operation::DeleteMany, None, pin!(self.delete_many_in(Mode::Wait, keys))).await
+        let mut checked = Vec::new();
+        self.asking(Operation::DeleteMany, None, || self.delete_many_in(keys, &mut checked), Ok).await
     }
 
     /// [`delete_many`](Handle::delete_many), at once or not at all.
     pub fn try_delete_many(&self, keys: &[impl AsRef<[u8]>]) -> Option<Result<Vec<bool>>> {
-        self.answer_now(Operation::DeleteMany, None, self.delete_many_in(Mode::Now, keys))
+        let mut checked = Vec::new();
+        self.at_once(Operation::DeleteMany, None, || self.delete_many_in(keys, &mut checked), Ok)
     }
 
-    async fn delete_many_in(&self, mode: Mode, keys: &[impl AsRef<[u8]>]) -> Answer<Vec<bool>> {
+    fn delete_many_in<'a, 'k: 'a>(
+        &'a self,
+        keys: &'k [impl AsRef<[u8]>],
+        checked: &'a mut Vec<Key<'k>>,
+    ) -> Result<impl Question<'a, Vec<bool>>> {
         self.check()?;
-        let keys = self.batch_keys(keys, Action::KeyDelete)?;
-        let (cx, keys) = (self.context(), keys.as_slice());
-        self.ask(mode, |store| store.try_delete_many(cx, keys), |store| store.delete_many(cx, keys)).await
+        let (cx, keys) = (self.context(), self.batch_keys(keys, Action::KeyDelete, checked)?);
+        Ok(question(move |store| store.try_delete_many(cx, keys), move |store| store.delete_many(cx, keys)))
     }
 
     /// All arguments are checked before the policy is asked about any.
-    fn batch_keys<'a>(&self, keys: &'a [impl AsRef<[u8]>], action: Action) -> Result<Vec<Key<'a>>> {
+    fn batch_keys<'a, 'k>(
+        &self,
+        keys: &'k [impl AsRef<[u8]>],
+        action: Action,
+        checked: &'a mut Vec<Key<'k>>,
+    ) -> Result<&'a [Key<'k>]> {
         check_len(keys.len())?;
-        let mut checked = Vec::with_capacity(keys.len());
+        checked.reserve_exact(keys.len());
         for (index, key) in keys.iter().enumerate() {
             checked.push(Key::new(key).map_err(|error| item(index, key.as_ref(), error))?);
         }
-        for key in &checked {
+        for key in &*checked {
             self.allow(action, Some(key.as_bytes()))?;
         }
         Ok(checked)
     }
+}
+
+fn decode_all<V: Decode>(keys: &[impl AsRef<[u8]>], found: Vec<Option<Payload>>) -> Result<Vec<Option<V>>> {
+    let mut values = Vec::with_capacity(found.len());
+    for (index, (payload, key)) in found.into_iter().zip(keys).enumerate() {
+        let value = payload.map(V::decode).transpose();
+        values.push(value.map_err(|error| item(index, key.as_ref(), error))?);
+    }
+    Ok(values)
 }
 
 fn check_len(len: usize) -> Result<()> {

@@ -2,15 +2,15 @@
 
 use std::fmt;
 use std::pin::{Pin, pin};
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Instant;
 
 use futures_core::Stream;
 
-use super::call::{Answer, Mode};
+use super::call::question;
 use super::cursor::{decode_cursor, encode_cursor};
 use super::{Handle, ListOptions, Page};
-use crate::observe::Operation;
+use crate::observe::{Operation, Watch};
 use crate::policy::Action;
 use crate::registry::deadline;
 use crate::{BoxFuture, Entry, Error, Key, Kind, List, Outcome, Result, Scan, ScanCursor, Want};
@@ -20,6 +20,30 @@ const CLEAR_STEP: usize = 500;
 
 /// After this many pages of the backend a filtered page may end early, with `has_more`.
 const FILTER_ROUNDS: usize = 10;
+
+/// Whether a listing may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Answer now, or not at all.
+    Now,
+    /// Wait if need be.
+    Wait,
+}
+
+/// Why a listing ended without a page.
+#[derive(Debug)]
+enum Stop {
+    /// It would have had to wait, and nothing was started.
+    WouldWait,
+    /// It failed.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Failed(error)
+    }
+}
 
 impl Handle {
     /// One page of the live entries, in byte order.
@@ -34,18 +58,36 @@ impl Handle {
     pub async fn list(&self, options: &ListOptions) -> Result<Page> {
         let limit = self.settings().scan_timeout;
         let page = async {
-            let page = deadline(&*self.slot().timer, limit, self.list_in(Mode::Wait, options)).await;
-            page.unwrap_or_else(|| Err(scan_timeout(limit).into()))
+            match deadline(&*self.slot().timer, limit, self.list_in(Mode::Wait, options)).await {
+                None => Err(scan_timeout(limit)),
+                Some(Err(Stop::Failed(error))) => Err(error),
+                // Only `Mode::Now` stops like this.
+                Some(Err(Stop::WouldWait)) => Err(Error::internal("the listing stopped where it should have waited")),
+                Some(Ok(page)) => Ok(page),
+            }
         };
         self.wait(Operation::List, None, pin!(page)).await
     }
 
     /// [`list`](Handle::list), at once or not at all.
     pub fn try_list(&self, options: &ListOptions) -> Option<Result<Page>> {
-        self.answer_now(Operation::List, None, self.list_in(Mode::Now, options))
+        let mut watch = self.slot().watch(Operation::List, None);
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        // Nothing is awaited in this mode, so one poll ends it.
+        let answer = match Watch::run(&mut watch, || pin!(self.list_in(Mode::Now, options)).poll(&mut cx)) {
+            Poll::Ready(Err(Stop::WouldWait)) | Poll::Pending => {
+                if let Some(watch) = watch {
+                    watch.discard();
+                }
+                return None;
+            }
+            Poll::Ready(Err(Stop::Failed(error))) => Err(error),
+            Poll::Ready(Ok(page)) => Ok(page),
+        };
+        Some(self.told(Operation::List, None, watch, answer))
     }
 
-    async fn list_in(&self, mode: Mode, options: &ListOptions) -> Answer<Page> {
+    async fn list_in(&self, mode: Mode, options: &ListOptions) -> Result<Page, Stop> {
         self.check()?;
         let after = self.check_list(options)?;
         self.allow(Action::KeyList, Some(&options.prefix))?;
@@ -70,7 +112,11 @@ impl Handle {
             let resume = {
                 let list = List { prefix: &options.prefix, after: position.as_deref(), limit: ask, want };
                 let cx = self.context();
-                let found = self.ask(mode, |store| store.try_list(cx, list), |store| store.list(cx, list)).await?;
+                let asked = question(move |store| store.try_list(cx, list), move |store| store.list(cx, list));
+                let found = match mode {
+                    Mode::Now => self.ask_now(&asked).ok_or(Stop::WouldWait)??,
+                    Mode::Wait => self.ask(asked).await?,
+                };
                 for item in found.items {
                     if !filtered || see(&item.key) {
                         if page.items.len() == options.limit {
@@ -143,7 +189,7 @@ impl Handle {
             let mut deleted = 0;
             let ended = deadline(&*self.slot().timer, limit, self.clear_in(prefix, &mut deleted)).await;
             let answer = ended.unwrap_or_else(|| Err(scan_timeout(limit).with_outcome(Outcome::Unknown)));
-            answer.map(|()| deleted).map_err(|error| error.with_detail("deleted", deleted).into())
+            answer.map(|()| deleted).map_err(|error| error.with_detail("deleted", deleted))
         };
         self.wait(Operation::Clear, None, pin!(clear)).await
     }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 
+use super::call::question;
 use super::{Handle, Loaded};
 use crate::codec::{Decode, Encode};
 use crate::observe::{Counted, Operation};
@@ -32,7 +33,7 @@ impl Handle {
         L: FnOnce() -> F,
     {
         let key = key.as_ref();
-        let work = async { Ok(self.get_or_set_in(key, options, loader).await?) };
+        let work = self.get_or_set_in(key, options, loader);
         let value = self.wait(Operation::GetOrSet, Some(key), pin!(work)).await;
         value.map(|value| value.answer)
     }
@@ -80,13 +81,8 @@ impl Handle {
     }
 
     async fn read(&self, key: Key<'_>) -> Result<Option<Payload>> {
-        let slot = self.slot();
-        slot.check_open()?;
         let cx = self.context();
-        match slot.store.immediate().and_then(|store| store.try_get(cx, key)) {
-            Some(answer) => answer,
-            None => slot.run(slot.store.get(cx, key)).await,
-        }
+        self.ask(question(move |store| store.try_get(cx, key), move |store| store.get(cx, key))).await
     }
 
     async fn load<V, F, L>(
@@ -121,11 +117,12 @@ impl Handle {
         let mut buffer = Vec::new();
         let payload = Payload::from(value.encode(&self.settings().limits, &mut buffer)?);
         let (cx, put) = (self.context(), Put::always(lifetime));
-        slot.check_open()?;
-        match slot.store.immediate().and_then(|store| store.try_put(cx, key, &payload, put)) {
-            Some(answer) => answer?,
-            None => slot.run(slot.store.put(cx, key, &payload, put)).await?,
-        };
+        let bytes = payload.as_bytes();
+        self.ask(question(
+            move |store| store.try_put(cx, key, bytes, put),
+            move |store| store.put(cx, key, bytes, put),
+        ))
+        .await?;
         if let (Some(window), Some(millis)) = (options.stale_on_error, lifetime.as_millis()) {
             let now = slot.clock.now();
             let until = now + std::time::Duration::from_millis(millis.get()) + window;

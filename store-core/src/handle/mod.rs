@@ -21,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::Guard;
 
 pub(crate) use call::denied;
 pub use cursor::{decode_cursor, encode_cursor};
@@ -32,7 +32,7 @@ pub use whole::Scanning;
 
 use crate::config::Settings;
 use crate::policy::PolicySet;
-use crate::registry::{Rights, Security, Slot};
+use crate::registry::{KeptRights, Rights, Security, Slot};
 use crate::{Context, Error, Result, Store, SystemClock, SystemTimer};
 
 /// The most items of a batch.
@@ -46,7 +46,7 @@ pub const MAX_BATCH: usize = 1000;
 pub struct Handle {
     core: Arc<Core>,
     cx: Context,
-    rights: Arc<ArcSwap<Rights>>,
+    rights: Arc<KeptRights>,
 }
 
 struct Core {
@@ -92,7 +92,7 @@ impl Handle {
 
     pub(crate) fn on(slot: Arc<Slot>, cx: Context) -> Handle {
         slot.handles.fetch_add(1, Ordering::Relaxed);
-        let rights = Arc::new(ArcSwap::from_pointee(slot.security.rights(&cx, &slot.id)));
+        let rights = Arc::new(KeptRights::new(&slot.security, &cx, &slot.id));
         Handle { core: Arc::new(Core { slot, released: AtomicBool::new(false) }), cx, rights }
     }
 
@@ -103,7 +103,7 @@ impl Handle {
             return self.clone();
         }
         let slot = self.slot();
-        let rights = Arc::new(ArcSwap::from_pointee(slot.security.rights(cx, &slot.id)));
+        let rights = Arc::new(KeptRights::new(&slot.security, cx, &slot.id));
         Handle { core: Arc::clone(&self.core), cx: cx.clone(), rights }
     }
 
@@ -133,6 +133,7 @@ impl Handle {
     }
 
     /// Whether the handle was released.
+    #[inline]
     #[must_use]
     pub fn is_released(&self) -> bool {
         self.core.released.load(Ordering::Acquire)
@@ -142,27 +143,26 @@ impl Handle {
     ///
     /// # Errors
     /// INVALID "store is released".
+    #[inline]
     pub fn check(&self) -> Result<()> {
-        if self.is_released() {
-            return Err(Error::invalid("store is released").with_reason("released"));
-        }
-        Ok(())
+        if self.is_released() { Err(released()) } else { Ok(()) }
     }
 
+    #[inline]
     pub(crate) fn slot(&self) -> &Slot {
         &self.core.slot
     }
 
     /// The caller's rights, of the policies that are in force now.
-    fn rights(&self) -> arc_swap::Guard<Arc<Rights>> {
-        let rights = self.rights.load();
+    fn rights(&self) -> Guard<Arc<Rights>> {
         let slot = self.slot();
-        if rights.generation == slot.security.generation() {
-            return rights;
-        }
-        self.rights.store(Arc::new(slot.security.rights(&self.cx, &slot.id)));
-        self.rights.load()
+        self.rights.current(&slot.security, &self.cx, &slot.id)
     }
+}
+
+#[cold]
+fn released() -> Error {
+    Error::invalid("store is released").with_reason("released")
 }
 
 impl fmt::Debug for Handle {

@@ -1,13 +1,11 @@
 //! Reading one key.
 
-use std::pin::pin;
-
-use super::call::{Answer, Mode};
+use super::call::{Question, question};
 use super::{Handle, TypedEntry};
 use crate::codec::Decode;
 use crate::observe::Operation;
 use crate::policy::Action;
-use crate::{BackendInfo, Key, Result, Ttl};
+use crate::{BackendInfo, Entry, Key, Payload, Result, Ttl};
 
 /// What a store says of itself.
 #[derive(Clone, Debug)]
@@ -30,22 +28,22 @@ impl Handle {
     /// INVALID (key, released, or the value is not a `V`), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn get<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.wait(Operation::Get, Some(key), pin!(self.get_in(Mode::Wait, key))).await
+        self.asking(Operation::Get, Some(key), || self.get_in(key), decode).await
     }
 
     /// [`get`](Handle::get), at once or not at all.
     pub fn try_get<V: Decode>(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<V>>> {
         let key = key.as_ref();
-        self.answer_now(Operation::Get, Some(key), self.get_in(Mode::Now, key))
+        self.at_once(Operation::Get, Some(key), || self.get_in(key), decode)
     }
 
-    async fn get_in<V: Decode>(&self, mode: Mode, key: &[u8]) -> Answer<Option<V>> {
+    #[inline]
+    fn get_in<'a>(&'a self, key: &'a [u8]) -> Result<impl Question<'a, Option<Payload>>> {
         self.check()?;
         let key = Key::new(key)?;
         self.allow(Action::KeyGet, Some(key.as_bytes()))?;
         let cx = self.context();
-        let found = self.ask(mode, |store| store.try_get(cx, key), |store| store.get(cx, key)).await?;
-        Ok(found.map(V::decode).transpose()?)
+        Ok(question(move |store| store.try_get(cx, key), move |store| store.get(cx, key)))
     }
 
     /// Whether a key is live.
@@ -54,21 +52,22 @@ impl Handle {
     /// INVALID (key, released), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn has(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let key = key.as_ref();
-        self.wait(Operation::Has, Some(key), pin!(self.has_in(Mode::Wait, key))).await
+        self.asking(Operation::Has, Some(key), || self.has_in(key), Ok).await
     }
 
     /// [`has`](Handle::has), at once or not at all.
     pub fn try_has(&self, key: impl AsRef<[u8]>) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.answer_now(Operation::Has, Some(key), self.has_in(Mode::Now, key))
+        self.at_once(Operation::Has, Some(key), || self.has_in(key), Ok)
     }
 
-    async fn has_in(&self, mode: Mode, key: &[u8]) -> Answer<bool> {
+    #[inline]
+    fn has_in<'a>(&'a self, key: &'a [u8]) -> Result<impl Question<'a, bool>> {
         self.check()?;
         let key = Key::new(key)?;
         self.allow(Action::KeyHas, Some(key.as_bytes()))?;
         let cx = self.context();
-        self.ask(mode, |store| store.try_has(cx, key), |store| store.has(cx, key)).await
+        Ok(question(move |store| store.try_has(cx, key), move |store| store.has(cx, key)))
     }
 
     /// Value, version and TTL of a key, of one moment; `None` if absent.
@@ -77,23 +76,22 @@ impl Handle {
     /// As [`get`](Handle::get).
     pub async fn entry<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<TypedEntry<V>>> {
         let key = key.as_ref();
-        self.wait(Operation::Entry, Some(key), pin!(self.entry_in(Mode::Wait, key))).await
+        self.asking(Operation::Entry, Some(key), || self.entry_in(key), typed).await
     }
 
     /// [`entry`](Handle::entry), at once or not at all.
     pub fn try_entry<V: Decode>(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<TypedEntry<V>>>> {
         let key = key.as_ref();
-        self.answer_now(Operation::Entry, Some(key), self.entry_in(Mode::Now, key))
+        self.at_once(Operation::Entry, Some(key), || self.entry_in(key), typed)
     }
 
-    async fn entry_in<V: Decode>(&self, mode: Mode, key: &[u8]) -> Answer<Option<TypedEntry<V>>> {
+    #[inline]
+    fn entry_in<'a>(&'a self, key: &'a [u8]) -> Result<impl Question<'a, Option<Entry>>> {
         self.check()?;
         let key = Key::new(key)?;
         self.allow(Action::KeyGet, Some(key.as_bytes()))?;
         let cx = self.context();
-        let found = self.ask(mode, |store| store.try_entry(cx, key), |store| store.entry(cx, key)).await?;
-        let Some(entry) = found else { return Ok(None) };
-        Ok(Some(TypedEntry { value: V::decode(entry.value)?, version: entry.version, ttl: entry.ttl }))
+        Ok(question(move |store| store.try_entry(cx, key), move |store| store.entry(cx, key)))
     }
 
     /// The time a key has left; `None` if absent.
@@ -102,21 +100,22 @@ impl Handle {
     /// As [`has`](Handle::has).
     pub async fn ttl(&self, key: impl AsRef<[u8]>) -> Result<Option<Ttl>> {
         let key = key.as_ref();
-        self.wait(Operation::Ttl, Some(key), pin!(self.ttl_in(Mode::Wait, key))).await
+        self.asking(Operation::Ttl, Some(key), || self.ttl_in(key), Ok).await
     }
 
     /// [`ttl`](Handle::ttl), at once or not at all.
     pub fn try_ttl(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<Ttl>>> {
         let key = key.as_ref();
-        self.answer_now(Operation::Ttl, Some(key), self.ttl_in(Mode::Now, key))
+        self.at_once(Operation::Ttl, Some(key), || self.ttl_in(key), Ok)
     }
 
-    async fn ttl_in(&self, mode: Mode, key: &[u8]) -> Answer<Option<Ttl>> {
+    #[inline]
+    fn ttl_in<'a>(&'a self, key: &'a [u8]) -> Result<impl Question<'a, Option<Ttl>>> {
         self.check()?;
         let key = Key::new(key)?;
         self.allow(Action::KeyGet, Some(key.as_bytes()))?;
         let cx = self.context();
-        self.ask(mode, |store| store.try_ttl(cx, key), |store| store.ttl(cx, key)).await
+        Ok(question(move |store| store.try_ttl(cx, key), move |store| store.ttl(cx, key)))
     }
 
     /// What the store is and can do. Never waits.
@@ -130,7 +129,7 @@ impl Handle {
             self.allow(Action::Info, None)?;
             let slot = self.slot();
             slot.check_open()?;
-            Answer::Ok(Info {
+            Ok(Info {
                 id: slot.id.to_string(),
                 backend: slot.store.info(),
                 max_value_size: slot.settings.limits.max_value_size,
@@ -139,4 +138,15 @@ impl Handle {
         };
         self.told(Operation::Info, None, watch, answer())
     }
+}
+
+/// The value that a backend found.
+#[inline]
+pub(super) fn decode<V: Decode>(found: Option<Payload>) -> Result<Option<V>> {
+    found.map(V::decode).transpose()
+}
+
+fn typed<V: Decode>(found: Option<Entry>) -> Result<Option<TypedEntry<V>>> {
+    let Some(entry) = found else { return Ok(None) };
+    Ok(Some(TypedEntry { value: V::decode(entry.value)?, version: entry.version, ttl: entry.ttl }))
 }

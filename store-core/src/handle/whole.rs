@@ -23,7 +23,7 @@ impl Handle {
             self.allow(Action::Info, None)?;
             let slot = self.slot();
             slot.check_open()?;
-            Ok(slot.run(slot.store.ping()).await?)
+            slot.run(slot.store.ping()).await
         };
         self.wait(Operation::Ping, None, pin!(answer)).await
     }

@@ -1,13 +1,12 @@
 //! Writing one key.
 
-use std::pin::pin;
-
-use super::call::{Answer, Mode};
+use super::call::{Question, question};
+use super::reads::decode;
 use super::{Handle, IncrementOptions, PutOptions};
 use crate::codec::{Decode, Encode};
 use crate::observe::Operation;
 use crate::policy::Action;
-use crate::{Expiry, Increment, Key, Put, Result, Version, Written};
+use crate::{Expiry, Increment, Key, Payload, Put, Result, Version, Written};
 
 impl Handle {
     /// Stores a value.
@@ -21,8 +20,8 @@ impl Handle {
         value: &V,
         expiry: impl Into<Expiry>,
     ) -> Result<()> {
-        let (key, put) = (key.as_ref(), PutOptions::new().expiry(expiry));
-        self.wait(Operation::Set, Some(key), pin!(self.put_in(Mode::Wait, key, value, &put))).await.map(drop)
+        let (key, put, mut buffer) = (key.as_ref(), PutOptions::new().expiry(expiry), Vec::new());
+        self.asking(Operation::Set, Some(key), || self.put_in(key, value, &put, &mut buffer), |_| Ok(())).await
     }
 
     /// [`set`](Handle::set), at once or not at all.
@@ -32,8 +31,8 @@ impl Handle {
         value: &V,
         expiry: impl Into<Expiry>,
     ) -> Option<Result<()>> {
-        let (key, put) = (key.as_ref(), PutOptions::new().expiry(expiry));
-        self.answer_now(Operation::Set, Some(key), async { self.put_in(Mode::Now, key, value, &put).await.map(drop) })
+        let (key, put, mut buffer) = (key.as_ref(), PutOptions::new().expiry(expiry), Vec::new());
+        self.at_once(Operation::Set, Some(key), || self.put_in(key, value, &put, &mut buffer), |_| Ok(()))
     }
 
     /// Stores a value under conditions and says its version and TTL.
@@ -47,8 +46,8 @@ impl Handle {
         value: &V,
         options: &PutOptions,
     ) -> Result<Written> {
-        let key = key.as_ref();
-        self.wait(Operation::Put, Some(key), pin!(self.put_in(Mode::Wait, key, value, options))).await
+        let (key, mut buffer) = (key.as_ref(), Vec::new());
+        self.asking(Operation::Put, Some(key), || self.put_in(key, value, options, &mut buffer), Ok).await
     }
 
     /// [`put`](Handle::put), at once or not at all.
@@ -58,21 +57,22 @@ impl Handle {
         value: &V,
         options: &PutOptions,
     ) -> Option<Result<Written>> {
-        let key = key.as_ref();
-        self.answer_now(Operation::Put, Some(key), self.put_in(Mode::Now, key, value, options))
+        let (key, mut buffer) = (key.as_ref(), Vec::new());
+        self.at_once(Operation::Put, Some(key), || self.put_in(key, value, options, &mut buffer), Ok)
     }
 
-    async fn put_in<V: Encode + ?Sized>(
-        &self,
-        mode: Mode,
-        key: &[u8],
-        value: &V,
-        options: &PutOptions,
-    ) -> Answer<Written> {
+    /// The value's bytes go to the buffer, from which the question borrows.
+    #[inline]
+    fn put_in<'a, V: Encode + ?Sized>(
+        &'a self,
+        key: &'a [u8],
+        value: &'a V,
+        options: &'a PutOptions,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<impl Question<'a, Written>> {
         self.check()?;
         let key = Key::new(key)?;
-        let mut buffer = Vec::new();
-        let value = value.encode(&self.settings().limits, &mut buffer)?;
+        let value = value.encode(&self.settings().limits, buffer)?;
         let put = Put {
             lifetime: self.settings().ttl.resolve(options.expiry)?,
             keep_ttl: options.keep_ttl,
@@ -80,8 +80,7 @@ impl Handle {
         };
         self.allow(Action::KeySet, Some(key.as_bytes()))?;
         let cx = self.context();
-        // The buffer lives in this future, so what waits may borrow from it.
-        self.ask(mode, |store| store.try_put(cx, key, value, put), |store| store.put(cx, key, value, put)).await
+        Ok(question(move |store| store.try_put(cx, key, value, put), move |store| store.put(cx, key, value, put)))
     }
 
     /// Deletes a key: true iff it was live.
@@ -90,13 +89,13 @@ impl Handle {
     /// INVALID (key, released), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let key = key.as_ref();
-        self.wait(Operation::Delete, Some(key), pin!(self.delete_in(Mode::Wait, key, None))).await
+        self.asking(Operation::Delete, Some(key), || self.delete_in(key, None), Ok).await
     }
 
     /// [`delete`](Handle::delete), at once or not at all.
     pub fn try_delete(&self, key: impl AsRef<[u8]>) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.answer_now(Operation::Delete, Some(key), self.delete_in(Mode::Now, key, None))
+        self.at_once(Operation::Delete, Some(key), || self.delete_in(key, None), Ok)
     }
 
     /// Deletes a key if it has this version: false if it is absent.
@@ -105,21 +104,22 @@ impl Handle {
     /// As [`delete`](Handle::delete); CONFLICT if it has another version.
     pub async fn delete_if(&self, key: impl AsRef<[u8]>, version: &Version) -> Result<bool> {
         let key = key.as_ref();
-        self.wait(Operation::Delete, Some(key), pin!(self.delete_in(Mode::Wait, key, Some(version)))).await
+        self.asking(Operation::Delete, Some(key), || self.delete_in(key, Some(version)), Ok).await
     }
 
     /// [`delete_if`](Handle::delete_if), at once or not at all.
     pub fn try_delete_if(&self, key: impl AsRef<[u8]>, version: &Version) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.answer_now(Operation::Delete, Some(key), self.delete_in(Mode::Now, key, Some(version)))
+        self.at_once(Operation::Delete, Some(key), || self.delete_in(key, Some(version)), Ok)
     }
 
-    async fn delete_in(&self, mode: Mode, key: &[u8], if_version: Option<&Version>) -> Answer<bool> {
+    #[inline]
+    fn delete_in<'a>(&'a self, key: &'a [u8], if_version: Option<&'a Version>) -> Result<impl Question<'a, bool>> {
         self.check()?;
         let key = Key::new(key)?;
         self.allow(Action::KeyDelete, Some(key.as_bytes()))?;
         let cx = self.context();
-        self.ask(mode, |store| store.try_delete(cx, key, if_version), |store| store.delete(cx, key, if_version)).await
+        Ok(question(move |store| store.try_delete(cx, key, if_version), move |store| store.delete(cx, key, if_version)))
     }
 
     /// Gives a live key a new TTL: true iff it was live. [`Expiry::Never`] makes it persist.
@@ -128,13 +128,13 @@ impl Handle {
     /// As [`set`](Handle::set), less those about the value.
     pub async fn touch(&self, key: impl AsRef<[u8]>, expiry: impl Into<Expiry>) -> Result<bool> {
         let key = key.as_ref();
-        self.wait(Operation::Touch, Some(key), pin!(self.touch_in(Mode::Wait, key, expiry.into(), None))).await
+        self.asking(Operation::Touch, Some(key), || self.touch_in(key, expiry.into(), None), Ok).await
     }
 
     /// [`touch`](Handle::touch), at once or not at all.
     pub fn try_touch(&self, key: impl AsRef<[u8]>, expiry: impl Into<Expiry>) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.answer_now(Operation::Touch, Some(key), self.touch_in(Mode::Now, key, expiry.into(), None))
+        self.at_once(Operation::Touch, Some(key), || self.touch_in(key, expiry.into(), None), Ok)
     }
 
     /// Gives a key a new TTL if it has this version: false if it is absent.
@@ -143,7 +143,7 @@ impl Handle {
     /// As [`touch`](Handle::touch); CONFLICT if it has another version.
     pub async fn touch_if(&self, key: impl AsRef<[u8]>, expiry: impl Into<Expiry>, version: &Version) -> Result<bool> {
         let key = key.as_ref();
-        self.wait(Operation::Touch, Some(key), pin!(self.touch_in(Mode::Wait, key, expiry.into(), Some(version)))).await
+        self.asking(Operation::Touch, Some(key), || self.touch_in(key, expiry.into(), Some(version)), Ok).await
     }
 
     /// [`touch_if`](Handle::touch_if), at once or not at all.
@@ -154,21 +154,25 @@ impl Handle {
         version: &Version,
     ) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.answer_now(Operation::Touch, Some(key), self.touch_in(Mode::Now, key, expiry.into(), Some(version)))
+        self.at_once(Operation::Touch, Some(key), || self.touch_in(key, expiry.into(), Some(version)), Ok)
     }
 
-    async fn touch_in(&self, mode: Mode, key: &[u8], expiry: Expiry, if_version: Option<&Version>) -> Answer<bool> {
+    #[inline]
+    fn touch_in<'a>(
+        &'a self,
+        key: &'a [u8],
+        expiry: Expiry,
+        if_version: Option<&'a Version>,
+    ) -> Result<impl Question<'a, bool>> {
         self.check()?;
         let key = Key::new(key)?;
         let lifetime = self.settings().ttl.resolve(expiry)?;
         self.allow(Action::KeySet, Some(key.as_bytes()))?;
         let cx = self.context();
-        self.ask(
-            mode,
-            |store| store.try_touch(cx, key, lifetime, if_version),
-            |store| store.touch(cx, key, lifetime, if_version),
-        )
-        .await
+        Ok(question(
+            move |store| store.try_touch(cx, key, lifetime, if_version),
+            move |store| store.touch(cx, key, lifetime, if_version),
+        ))
     }
 
     /// Reads a key and gives it a new TTL, in one step: a session with sliding expiry.
@@ -181,7 +185,7 @@ impl Handle {
         expiry: impl Into<Expiry>,
     ) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.wait(Operation::GetAndTouch, Some(key), pin!(self.get_and_touch_in(Mode::Wait, key, expiry.into()))).await
+        self.asking(Operation::GetAndTouch, Some(key), || self.get_and_touch_in(key, expiry.into()), decode).await
     }
 
     /// [`get_and_touch`](Handle::get_and_touch), at once or not at all.
@@ -191,22 +195,21 @@ impl Handle {
         expiry: impl Into<Expiry>,
     ) -> Option<Result<Option<V>>> {
         let key = key.as_ref();
-        self.answer_now(Operation::GetAndTouch, Some(key), self.get_and_touch_in(Mode::Now, key, expiry.into()))
+        self.at_once(Operation::GetAndTouch, Some(key), || self.get_and_touch_in(key, expiry.into()), decode)
     }
 
-    async fn get_and_touch_in<V: Decode>(&self, mode: Mode, key: &[u8], expiry: Expiry) -> Answer<Option<V>> {
+    #[inline]
+    fn get_and_touch_in<'a>(&'a self, key: &'a [u8], expiry: Expiry) -> Result<impl Question<'a, Option<Payload>>> {
         self.check()?;
         let key = Key::new(key)?;
         let lifetime = self.settings().ttl.resolve(expiry)?;
         self.allow(Action::KeyGet, Some(key.as_bytes()))?;
         self.allow(Action::KeySet, Some(key.as_bytes()))?;
         let cx = self.context();
-        let found = self.ask(
-            mode,
-            |store| store.try_get_and_touch(cx, key, lifetime),
-            |store| store.get_and_touch(cx, key, lifetime),
-        );
-        Ok(found.await?.map(V::decode).transpose()?)
+        Ok(question(
+            move |store| store.try_get_and_touch(cx, key, lifetime),
+            move |store| store.get_and_touch(cx, key, lifetime),
+        ))
     }
 
     /// Reads a key and deletes it, in one step.
@@ -215,23 +218,23 @@ impl Handle {
     /// As [`get`](Handle::get) and [`delete`](Handle::delete).
     pub async fn take<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.wait(Operation::Take, Some(key), pin!(self.take_in(Mode::Wait, key))).await
+        self.asking(Operation::Take, Some(key), || self.take_in(key), decode).await
     }
 
     /// [`take`](Handle::take), at once or not at all.
     pub fn try_take<V: Decode>(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<V>>> {
         let key = key.as_ref();
-        self.answer_now(Operation::Take, Some(key), self.take_in(Mode::Now, key))
+        self.at_once(Operation::Take, Some(key), || self.take_in(key), decode)
     }
 
-    async fn take_in<V: Decode>(&self, mode: Mode, key: &[u8]) -> Answer<Option<V>> {
+    #[inline]
+    fn take_in<'a>(&'a self, key: &'a [u8]) -> Result<impl Question<'a, Option<Payload>>> {
         self.check()?;
         let key = Key::new(key)?;
         self.allow(Action::KeyGet, Some(key.as_bytes()))?;
         self.allow(Action::KeyDelete, Some(key.as_bytes()))?;
         let cx = self.context();
-        let found = self.ask(mode, |store| store.try_take(cx, key), |store| store.take(cx, key)).await?;
-        Ok(found.map(V::decode).transpose()?)
+        Ok(question(move |store| store.try_take(cx, key), move |store| store.take(cx, key)))
     }
 
     /// Adds to a counter and says the sum; an absent key counts from 0.
@@ -249,16 +252,21 @@ impl Handle {
     /// As [`increment`](Handle::increment).
     pub async fn increment_with(&self, key: impl AsRef<[u8]>, options: &IncrementOptions) -> Result<i64> {
         let key = key.as_ref();
-        self.wait(Operation::Increment, Some(key), pin!(self.increment_in(Mode::Wait, key, options))).await
+        self.asking(Operation::Increment, Some(key), || self.increment_in(key, options), Ok).await
     }
 
     /// [`increment_with`](Handle::increment_with), at once or not at all.
     pub fn try_increment_with(&self, key: impl AsRef<[u8]>, options: &IncrementOptions) -> Option<Result<i64>> {
         let key = key.as_ref();
-        self.answer_now(Operation::Increment, Some(key), self.increment_in(Mode::Now, key, options))
+        self.at_once(Operation::Increment, Some(key), || self.increment_in(key, options), Ok)
     }
 
-    async fn increment_in(&self, mode: Mode, key: &[u8], options: &IncrementOptions) -> Answer<i64> {
+    #[inline]
+    fn increment_in<'a>(
+        &'a self,
+        key: &'a [u8],
+        options: &IncrementOptions,
+    ) -> Result<impl Question<'a, i64> + use<'a>> {
         self.check()?;
         let key = Key::new(key)?;
         let by = Increment {
@@ -268,6 +276,6 @@ impl Handle {
         };
         self.allow(Action::KeySet, Some(key.as_bytes()))?;
         let cx = self.context();
-        self.ask(mode, |store| store.try_increment(cx, key, by), |store| store.increment(cx, key, by)).await
+        Ok(question(move |store| store.try_increment(cx, key, by), move |store| store.increment(cx, key, by)))
     }
 }

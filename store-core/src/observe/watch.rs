@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Instant;
 
 use super::{Ended, Ending, Observer, Operation, Span, StoreObserver, Tally, Timing};
@@ -51,7 +50,7 @@ pub(crate) struct Watch<'a> {
 impl Watch<'_> {
     /// Lets a watched operation work, or one that is not.
     #[inline]
-    pub(crate) fn poll<T>(watch: &mut Option<Watch<'_>>, work: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    pub(crate) fn run<T>(watch: &mut Option<Watch<'_>>, work: impl FnOnce() -> T) -> T {
         match watch {
             Some(watch) if !watch.spans.is_empty() => {
                 let _entered = Entered::new(&mut watch.spans);

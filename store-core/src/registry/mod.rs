@@ -20,7 +20,7 @@ use async_lock::OnceCell;
 pub use flight::LoadOptions;
 pub(crate) use flight::{Lead, Turn};
 pub use security::{Audit, Denial};
-pub(crate) use security::{Rights, Security};
+pub(crate) use security::{KeptRights, Rights, Security};
 pub(crate) use slot::{Slot, deadline};
 pub use stats::StoreStats;
 
@@ -151,7 +151,7 @@ impl Registry {
     pub async fn get_as(&self, id: &str, cx: &Context) -> Result<Handle> {
         let mut watch = self.watch(id);
         let mut work = pin!(self.acquire(id, cx));
-        let result = poll_fn(|cx| Watch::poll(&mut watch, || work.as_mut().poll(cx))).await;
+        let result = poll_fn(|cx| Watch::run(&mut watch, || work.as_mut().poll(cx))).await;
         if let Some(watch) = watch {
             watch.end(&result);
         }

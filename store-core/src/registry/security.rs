@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
 use crate::Context;
 use crate::policy::{Access, Action, Authorizer, PolicySet};
@@ -39,6 +39,46 @@ pub(crate) struct Rights {
     pub(crate) access: Access,
 }
 
+/// The rights of a context on a store, kept by a handle and compiled anew when the policies change.
+#[derive(Debug)]
+pub(crate) struct KeptRights {
+    rights: ArcSwap<Rights>,
+    /// The generation of the policies that allow everything, so that who is not restricted pays for one comparison.
+    unrestricted: AtomicU64,
+}
+
+impl KeptRights {
+    pub(crate) fn new(security: &Security, cx: &Context, store: &str) -> KeptRights {
+        let rights = security.rights(cx, store);
+        KeptRights { unrestricted: AtomicU64::new(rights.unrestricted_in()), rights: ArcSwap::from_pointee(rights) }
+    }
+
+    #[inline]
+    pub(crate) fn is_unrestricted(&self, security: &Security) -> bool {
+        self.unrestricted.load(Ordering::Acquire) == security.generation()
+    }
+
+    /// The rights of the policies that are in force now.
+    pub(crate) fn current(&self, security: &Security, cx: &Context, store: &str) -> Guard<Arc<Rights>> {
+        let kept = self.rights.load();
+        if kept.generation == security.generation() {
+            return kept;
+        }
+        let rights = security.rights(cx, store);
+        // Whatever another thread stores in between belongs to the generation that it names.
+        self.unrestricted.store(rights.unrestricted_in(), Ordering::Release);
+        self.rights.store(Arc::new(rights));
+        self.rights.load()
+    }
+}
+
+impl Rights {
+    /// The generation in which everything is allowed; none that comes if something is not.
+    fn unrestricted_in(&self) -> u64 {
+        if self.access.is_unrestricted() { self.generation } else { u64::MAX }
+    }
+}
+
 /// The policies of a registry. Replacing them takes effect on handles that are out.
 #[derive(Debug)]
 pub(crate) struct Security {
@@ -62,6 +102,7 @@ impl Security {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
+    #[inline]
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
