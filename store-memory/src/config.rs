@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Deserialize;
 use store_core::config::Size;
-use store_core::{Backend, Clock, Error, OpenContext, Result, Store, SystemClock};
+use store_core::{Backend, Clock, Error, OpenContext, Result, Store};
 
 use crate::MemoryStore;
 
@@ -78,7 +78,8 @@ pub struct Builder {
     pub(crate) max_entries: Option<u64>,
     pub(crate) max_bytes: Option<u64>,
     pub(crate) on_full: OnFull,
-    pub(crate) clock: Arc<dyn Clock>,
+    /// None: the machine's.
+    pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) shards: Option<usize>,
     pub(crate) background: bool,
 }
@@ -89,7 +90,7 @@ impl Builder {
             max_entries: None,
             max_bytes: None,
             on_full: OnFull::Reject,
-            clock: Arc::new(SystemClock::new()),
+            clock: None,
             shards: None,
             background: true,
         }
@@ -115,7 +116,7 @@ impl Builder {
 
     /// Where time comes from.
     pub fn clock(mut self, clock: impl Into<Arc<dyn Clock>>) -> Builder {
-        self.clock = clock.into();
+        self.clock = Some(clock.into());
         self
     }
 

@@ -1,8 +1,10 @@
 //! Cells and slots together: entries by key, and by number.
 
-use crate::record;
+use store_core::Deadline;
+
+use crate::record::{self, Record};
 use crate::slab::Slab;
-use crate::table::Table;
+use crate::table::{Cell, Table};
 
 #[derive(Debug)]
 pub(crate) struct Entries {
@@ -15,17 +17,46 @@ impl Entries {
         Entries { table: Table::default(), slab: Slab::new() }
     }
 
-    /// Where the entry with a slot number is in the table.
-    #[inline]
-    pub(crate) fn locate(&self, slot: u32) -> Option<usize> {
-        self.table.find_slot(self.slab.slot(slot).hash, slot)
+    /// Adds an entry to a slot of its own.
+    pub(crate) fn insert(&mut self, record: Record, deadline: Deadline, hash: u32) -> Option<u32> {
+        let slot = self.slab.insert()?;
+        let Entries { table, slab } = self;
+        table.insert(Cell { record: Some(record), deadline, slot, hash }, moved(slab));
+        Some(slot)
     }
 
-    /// The key of the entry with a slot number; empty if there is none.
+    /// Removes the entry at a place of the table, which frees its slot.
+    pub(crate) fn remove(&mut self, at: usize) -> Option<Record> {
+        let Entries { table, slab } = self;
+        let cell = table.remove(at, moved(slab));
+        slab.remove(cell.slot);
+        cell.record
+    }
+
+    /// Gives memory of the table back, if little of it is in use.
+    pub(crate) fn shrink(&mut self) {
+        let Entries { table, slab } = self;
+        table.shrink(moved(slab));
+    }
+
+    /// Where the entry of a slot is in the table. The slot must be taken.
+    #[inline]
+    pub(crate) fn locate(&self, slot: u32) -> usize {
+        self.slab.slot(slot).at as usize
+    }
+
+    /// The key of the entry with a slot number. The slot must be taken.
     #[inline]
     pub(crate) fn key(&self, slot: u32) -> &[u8] {
-        let at = self.locate(slot);
-        at.and_then(|at| self.table.cell(at).record.as_deref()).map_or(&[], record::key)
+        self.table.cell(self.locate(slot)).record.as_deref().map_or(&[], record::key)
+    }
+}
+
+/// Tells the slots where their cells are.
+fn moved(slab: &mut Slab) -> impl FnMut(u32, usize) {
+    |slot, at| {
+        // As many cells as fit 32 bits: there are fewer slots, and a table is at least a fifth full.
+        slab.slot_mut(slot).at = u32::try_from(at).unwrap_or(u32::MAX);
     }
 }
 
@@ -37,15 +68,10 @@ impl Entries {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let hash = u32::try_from(hasher.finish() >> 32).unwrap();
-        let slot = self.slab.insert(hash).unwrap();
-        let record = Some(record::build(0, key, b""));
-        self.table.insert(crate::table::Cell { record, deadline: store_core::Deadline::NEVER, slot, hash });
-        slot
+        self.insert(record::build(0, key, b""), Deadline::NEVER, hash).unwrap()
     }
 
     pub(crate) fn take(&mut self, slot: u32) {
-        let at = self.locate(slot).unwrap();
-        self.table.remove(at);
-        self.slab.remove(slot);
+        self.remove(self.locate(slot)).unwrap();
     }
 }

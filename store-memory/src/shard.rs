@@ -140,9 +140,7 @@ impl Shard {
         clock: &dyn Clock,
     ) -> Option<u64> {
         let version = self.next_version();
-        let slot = self.entries.slab.insert(hash)?;
-        let record = Some(record::build(version, key, value));
-        self.entries.table.insert(Cell { record, deadline, slot, hash });
+        let slot = self.entries.insert(record::build(version, key, value), deadline, hash)?;
         self.order.insert(slot, key, &self.entries);
         if let Some(recency) = &mut self.recency {
             recency.insert(slot);
@@ -203,8 +201,7 @@ impl Shard {
             wheel.remove(slot, &mut self.entries.slab);
         }
         self.order.remove(slot, &self.entries);
-        self.entries.slab.remove(slot);
-        let record = self.entries.table.remove(at).record?;
+        let record = self.entries.remove(at)?;
         if let Some(limits) = &self.limits {
             limits.release(record::charge_of(&record));
         }
@@ -213,7 +210,7 @@ impl Shard {
 
     /// Removes the entry of a slot.
     pub(crate) fn remove_slot(&mut self, slot: u32) -> Option<Record> {
-        self.entries.locate(slot).and_then(|at| self.remove(at))
+        if self.entries.slab.is_free(slot) { None } else { self.remove(self.entries.locate(slot)) }
     }
 
     /// When the wheel has something to do, in milliseconds; no entry expires earlier.
@@ -228,7 +225,7 @@ impl Shard {
         for _ in 0..budget {
             let Some(wheel) = &mut self.wheel else { break };
             let Some(slot) = wheel.pop(now.millis_floor(), &mut self.entries.slab) else { break };
-            let Some(at) = self.entries.locate(slot) else { continue };
+            let at = self.entries.locate(slot);
             let deadline = self.entries.table.cell(at).deadline;
             if deadline.has_passed(now) {
                 freed.extend(self.remove(at));
@@ -247,7 +244,7 @@ impl Shard {
         if self.entries.slab.live() == 0 && self.wheel.is_some() {
             self.wheel = None;
         }
-        self.entries.table.shrink();
+        self.entries.shrink();
         self.moving |= self.entries.slab.is_sparse();
         if !self.moving {
             return true;
@@ -261,9 +258,8 @@ impl Shard {
             if let Some(recency) = &mut self.recency {
                 recency.relocate(from, to);
             }
-            if let Some(at) = self.entries.locate(from) {
-                self.entries.table.cell_mut(at).slot = to;
-            }
+            let at = self.entries.locate(from);
+            self.entries.table.cell_mut(at).slot = to;
             self.entries.slab.relocate(from, to);
             if let Some(wheel) = &mut self.wheel {
                 wheel.relocate(to, &mut self.entries.slab);
@@ -304,7 +300,7 @@ impl Shard {
         exclusive: bool,
     ) -> impl Iterator<Item = (&'a Record, Deadline)> + 'a {
         self.slots(from, exclusive).filter_map(|slot| {
-            let cell = self.cell(self.entries.locate(slot)?);
+            let cell = self.cell(self.entries.locate(slot));
             Some((cell.record.as_ref()?, cell.deadline))
         })
     }

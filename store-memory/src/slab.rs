@@ -1,5 +1,5 @@
 //! The slots of a shard: numbers by which the ordered index and the wheel refer to entries in 4 bytes, whatever the hash
-//! table does with its cells; and the links of the wheel's lists.
+//! table does with its cells: a slot knows where its cell is; and the links of the wheel's lists.
 //!
 //! Slots come in chunks, so that growing copies nothing and costs no more memory than is used.
 
@@ -13,12 +13,12 @@ const MASK: u32 = FREE - 1;
 const CHUNK: usize = 512;
 
 /// Slot numbers are below; the wheel uses numbers above for its lists.
-pub(crate) const LIMIT: u32 = 1 << 30;
+pub(crate) const LIMIT: u32 = 1 << 29;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
-    /// The hash of the key: the way to the cell.
-    pub(crate) hash: u32,
+    /// Where in the table the cell is.
+    pub(crate) at: u32,
     /// The next in the same list: of the wheel, or of free slots.
     pub(crate) next: u32,
     /// The previous in that list, or what the list is (see `wheel`).
@@ -65,7 +65,7 @@ impl Slab {
     }
 
     /// A slot for an entry; `None` when there are no numbers left.
-    pub(crate) fn insert(&mut self, hash: u32) -> Option<u32> {
+    pub(crate) fn insert(&mut self) -> Option<u32> {
         let at = if self.free == NIL {
             if self.len >= LIMIT {
                 return None;
@@ -80,7 +80,7 @@ impl Slab {
             self.unlink_free(at);
             at
         };
-        *self.slot_mut(at) = Slot { hash, next: NIL, prev: NIL };
+        *self.slot_mut(at) = Slot { at: 0, next: NIL, prev: NIL };
         self.live += 1;
         Some(at)
     }
@@ -93,7 +93,7 @@ impl Slab {
 
     fn link_free(&mut self, at: u32) {
         let head = std::mem::replace(&mut self.free, at);
-        *self.slot_mut(at) = Slot { hash: 0, next: head, prev: FREE | (MASK - 1) };
+        *self.slot_mut(at) = Slot { at: 0, next: head, prev: FREE | (MASK - 1) };
         if head != NIL {
             self.slot_mut(head).prev = FREE | at;
         }
@@ -148,7 +148,7 @@ impl Slab {
 }
 
 fn chunk() -> Option<Box<[Slot; CHUNK]>> {
-    let slots: Box<[Slot]> = std::iter::repeat_n(Slot { hash: 0, next: NIL, prev: NIL }, CHUNK).collect();
+    let slots: Box<[Slot]> = std::iter::repeat_n(Slot { at: 0, next: NIL, prev: NIL }, CHUNK).collect();
     slots.try_into().ok()
 }
 
@@ -160,7 +160,8 @@ mod tests {
     fn slots_are_reused_and_moved_together() {
         let mut slab = Slab::new();
         for n in 0..5000 {
-            assert_eq!(slab.insert(n), Some(n));
+            assert_eq!(slab.insert(), Some(n));
+            slab.slot_mut(n).at = n;
         }
         let full = slab.memory();
         for n in (0..5000).filter(|n| n % 10 != 3) {
@@ -174,13 +175,13 @@ mod tests {
         }
         assert_eq!((slab.len(), slab.live()), (500, 500));
         assert!(slab.memory() * 4 < full);
-        let mut hashes: Vec<_> = (0..500).map(|at| slab.slot(at).hash).collect();
-        hashes.sort_unstable();
-        assert!(hashes.into_iter().eq((0..500).map(|n| n * 10 + 3)));
+        let mut cells: Vec<_> = (0..500).map(|at| slab.slot(at).at).collect();
+        cells.sort_unstable();
+        assert!(cells.into_iter().eq((0..500).map(|n| n * 10 + 3)));
         slab.remove(7);
         slab.remove(8);
         slab.remove(6);
-        assert_eq!([slab.insert(0), slab.insert(0), slab.insert(0)], [Some(6), Some(8), Some(7)]);
+        assert_eq!([slab.insert(), slab.insert(), slab.insert()], [Some(6), Some(8), Some(7)]);
         for at in 0..500 {
             slab.remove(at);
         }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use parking_lot::RwLock;
 use store_core::{
     BackendInfo, BackendStats, BatchWrite, Capabilities, ClearStep, Clock, Consistency, Context, Entry, Error,
-    Increment, Key, Lifetime, List, ListPage, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, TryStore, Ttl,
-    Version, VersionCipher, Written,
+    Increment, Key, Lifetime, List, ListPage, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, SystemClock,
+    TryStore, Ttl, Version, VersionCipher, Written,
 };
 
 use crate::config::Builder;
@@ -120,7 +120,7 @@ impl MemoryStore {
         let inner = Arc::new_cyclic(|store| Inner {
             shards,
             hash,
-            clock: tick::cheap(builder.clock),
+            clock: tick::cheap(builder.clock.unwrap_or_else(|| Arc::new(SystemClock::new()))),
             closed: AtomicBool::new(false),
             limits,
             counters: Counters::default(),

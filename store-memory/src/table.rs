@@ -1,10 +1,13 @@
 //! The hash table of a shard: what a read needs of an entry, in half a cache line.
 //!
-//! Open addressing with linear probing, the cells in the order of their hashes (Amble and Knuth, "Ordered hash tables", The
-//! Computer Journal 1974): a search for a key that is not there ends as early as one for a key that is, so the table can be
-//! four fifths full. A hash's home is its share of the table's length (Lemire, "Fast random integer generation in an
-//! interval", TOMACS 2019), so the table may have any length, grows by a fifth, and growing copies it from one end to the
-//! other. Deletion shifts back; there are no tombstones.
+//! Open addressing with linear probing. Before the cells stands a byte of the hash for each, its *tag*: a search compares
+//! sixteen tags at once and goes to a cell that almost always is the right one, so that no branch depends on what memory
+//! has yet to bring (the idea of Kulukundis' SwissTable, CppCon 2017; here with the arithmetic of Lamport, "Multiple byte
+//! processing with full-word instructions", CACM 1975). Thus the table works at nine tenths full.
+//!
+//! A hash's home is its share of the table's length (Lemire, "Fast random integer generation in an interval", TOMACS 2019),
+//! so the table may have any length, and grows by an eighth. Deletion closes gaps; there are no tombstones. Whoever must
+//! know where a cell is (the slots) is told when it moves.
 
 use store_core::Deadline;
 
@@ -12,6 +15,10 @@ use crate::record::{self, Record};
 
 /// Homes of the smallest table.
 const SMALLEST: usize = 8;
+/// Tags that are compared at once.
+const GROUP: usize = 16;
+/// The tag of an empty cell.
+const FREE: u8 = 0;
 
 /// Aligned so that none lies across two cache lines.
 #[derive(Debug)]
@@ -30,10 +37,80 @@ impl Cell {
 
 #[derive(Debug, Default)]
 pub(crate) struct Table {
+    /// One for each cell, and a group of free ones behind, so that a group can be read from every home.
+    tags: Vec<u8>,
     /// The homes, and behind them what was pushed off the end.
     cells: Vec<Cell>,
     homes: usize,
     used: usize,
+}
+
+/// The upper bits choose the home, the lowest the tag.
+#[inline]
+const fn tag(hash: u32) -> u8 {
+    let byte = hash.to_le_bytes()[0];
+    if byte == FREE { 1 } else { byte }
+}
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+
+/// The high bit of each byte that is zero, and perhaps of some above one that is.
+#[inline]
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
+/// Sixteen tags.
+#[derive(Clone, Copy)]
+struct Group(u64, u64);
+
+impl Group {
+    /// The tags from a cell on; `None` behind the end.
+    #[inline]
+    fn at(tags: &[u8], at: usize) -> Option<Group> {
+        let bytes = tags.get(at..at + GROUP)?;
+        let (low, high) = (bytes.first_chunk()?, bytes.last_chunk()?);
+        Some(Group(u64::from_le_bytes(*low), u64::from_le_bytes(*high)))
+    }
+
+    /// Those that may be equal to a tag: all that are, and seldom others.
+    #[inline]
+    const fn like(self, tag: u8) -> Candidates {
+        let wanted = ONES * tag as u64;
+        Candidates(zeros(self.0 ^ wanted) >> 7 | zeros(self.1 ^ wanted) >> 6)
+    }
+
+    #[inline]
+    const fn has_free(self) -> bool {
+        zeros(self.0) | zeros(self.1) != 0
+    }
+
+    /// The first free one.
+    #[inline]
+    const fn free(self) -> Option<usize> {
+        match (zeros(self.0), zeros(self.1)) {
+            (0, 0) => None,
+            (0, high) => Some(8 + high.trailing_zeros() as usize / 8),
+            (low, _) => Some(low.trailing_zeros() as usize / 8),
+        }
+    }
+}
+
+/// Places in a group: a byte's lowest bit stands for a place in the lower half, the next for one in the upper half.
+struct Candidates(u64);
+
+impl Iterator for Candidates {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0 - 1;
+        Some(bit / 8 + bit % 8 * 8)
+    }
 }
 
 impl Table {
@@ -43,34 +120,23 @@ impl Table {
         ((u64::from(hash) * self.homes as u64) >> 32) as usize
     }
 
-    #[inline]
-    fn search(&self, hash: u32, mut is_it: impl FnMut(&Cell, &Record) -> bool) -> Option<usize> {
-        let mut at = self.home(hash);
-        loop {
-            let cell = self.cells.get(at)?;
-            let record = cell.record.as_ref()?;
-            if cell.hash >= hash {
-                if cell.hash > hash {
-                    return None;
-                }
-                if is_it(cell, record) {
-                    return Some(at);
-                }
-            }
-            at += 1;
-        }
-    }
-
     /// Where the entry with a key is. Good until the next insertion or removal.
     #[inline]
     pub(crate) fn find(&self, hash: u32, key: &[u8]) -> Option<usize> {
-        self.search(hash, |_, record| record::key(record) == key)
-    }
-
-    /// Where the entry with a slot number is.
-    #[inline]
-    pub(crate) fn find_slot(&self, hash: u32, slot: u32) -> Option<usize> {
-        self.search(hash, |cell, _| cell.slot == slot)
+        let mut from = self.home(hash);
+        loop {
+            let group = Group::at(&self.tags, from)?;
+            for place in group.like(tag(hash)) {
+                let cell = self.cells.get(from + place)?;
+                if cell.hash == hash && cell.record.as_ref().is_some_and(|record| record::key(record) == key) {
+                    return Some(from + place);
+                }
+            }
+            if group.has_free() {
+                return None;
+            }
+            from += GROUP;
+        }
     }
 
     #[inline]
@@ -88,80 +154,88 @@ impl Table {
         self.cells.iter().filter(|cell| cell.record.is_some())
     }
 
-    /// Adds an entry whose key is not in the table.
-    pub(crate) fn insert(&mut self, mut cell: Cell) {
-        if (self.used + 1) * 5 > self.homes * 4 {
-            self.resize((self.homes * 6 / 5).max(self.homes + SMALLEST));
+    /// Adds an entry whose key is not in the table. `moved` hears where each cell now is that has another place than before,
+    /// by the number of its slot, the new one included.
+    pub(crate) fn insert(&mut self, cell: Cell, mut moved: impl FnMut(u32, usize)) {
+        if (self.used + 1) * 10 > self.homes * 9 {
+            self.resize((self.homes + self.homes / 8).max(self.homes + SMALLEST), &mut moved);
         }
         self.used += 1;
+        self.place(cell, &mut moved);
+    }
+
+    /// Puts a cell into the first free place from its home on.
+    fn place(&mut self, cell: Cell, moved: &mut impl FnMut(u32, usize)) {
         let mut at = self.home(cell.hash);
-        while self.cells.get(at).is_some_and(|other| other.record.is_some() && other.hash <= cell.hash) {
-            at += 1;
-        }
-        while let Some(place) = self.cells.get_mut(at) {
-            cell = std::mem::replace(place, cell);
-            if cell.record.is_none() {
-                return;
+        while let Some(group) = Group::at(&self.tags, at) {
+            if let Some(place) = group.free() {
+                at += place;
+                break;
             }
-            at += 1;
+            at += GROUP;
         }
-        if self.cells.len() == self.cells.capacity() {
-            self.cells.reserve_exact(SMALLEST);
+        // The tags behind the last cell are free, so the loop ends there at the latest.
+        if at == self.cells.len() {
+            if self.cells.len() == self.cells.capacity() {
+                self.cells.reserve_exact(SMALLEST);
+                self.tags.reserve_exact(SMALLEST);
+            }
+            self.cells.push(Cell::EMPTY);
+            self.tags.push(FREE);
         }
-        self.cells.push(cell);
+        self.tags[at] = tag(cell.hash);
+        moved(cell.slot, at);
+        self.cells[at] = cell;
     }
 
     /// Removes an entry.
-    pub(crate) fn remove(&mut self, at: usize) -> Cell {
+    pub(crate) fn remove(&mut self, at: usize, mut moved: impl FnMut(u32, usize)) -> Cell {
         let removed = std::mem::replace(&mut self.cells[at], Cell::EMPTY);
         let mut hole = at;
-        while let Some(next) = self.cells.get(hole + 1)
-            && next.record.is_some()
-            && self.home(next.hash) <= hole
-        {
-            self.cells.swap(hole, hole + 1);
-            hole += 1;
+        let mut next = at + 1;
+        // Up to the next free cell, whoever may stand in the hole moves there: he would not be found behind it.
+        while self.tags[next] != FREE {
+            if self.home(self.cells[next].hash) <= hole {
+                self.cells.swap(hole, next);
+                self.tags[hole] = self.tags[next];
+                moved(self.cells[hole].slot, hole);
+                hole = next;
+            }
+            next += 1;
         }
+        self.tags[hole] = FREE;
         self.used -= 1;
         removed
     }
 
     /// Gives memory back once less than a fifth is in use. Costs as much as growing does, and as seldom.
-    pub(crate) fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self, mut moved: impl FnMut(u32, usize)) {
         if self.homes > SMALLEST && self.used * 5 < self.homes {
-            self.resize(if self.used == 0 { 0 } else { self.used * 3 / 2 + SMALLEST });
+            self.resize(if self.used == 0 { 0 } else { self.used * 3 / 2 + SMALLEST }, &mut moved);
         }
     }
 
-    /// Copies the cells, which are in the order of their hashes and thus of their homes, to their new homes.
-    fn resize(&mut self, homes: usize) {
+    fn resize(&mut self, homes: usize, moved: &mut impl FnMut(u32, usize)) {
         let old = std::mem::take(&mut self.cells);
         self.homes = homes;
+        self.tags = Vec::new();
         if homes == 0 {
             return;
         }
-        let mut cells = Vec::with_capacity(homes + SMALLEST);
+        self.cells.reserve_exact(homes + SMALLEST);
+        self.cells.resize_with(homes, || Cell::EMPTY);
+        self.tags.reserve_exact(homes + SMALLEST + GROUP);
+        self.tags.resize(homes + GROUP, FREE);
         for cell in old {
             if cell.record.is_some() {
-                let home = self.home(cell.hash);
-                while cells.len() < home {
-                    cells.push(Cell::EMPTY);
-                }
-                if cells.len() == cells.capacity() {
-                    cells.reserve_exact(SMALLEST);
-                }
-                cells.push(cell);
+                self.place(cell, moved);
             }
         }
-        while cells.len() < homes {
-            cells.push(Cell::EMPTY);
-        }
-        self.cells = cells;
     }
 
     /// Bytes of memory, records not included.
     pub(crate) fn memory(&self) -> usize {
-        self.cells.capacity() * size_of::<Cell>()
+        self.cells.capacity() * size_of::<Cell>() + self.tags.capacity()
     }
 }
 
@@ -180,52 +254,72 @@ mod tests {
     }
 
     #[test]
+    fn a_group_finds_its_tags() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..20_000 {
+            let tags: Vec<u8> = (0..GROUP).map(|_| random.u8(0..4) * random.choice([1, 85]).unwrap()).collect();
+            let group = Group::at(&tags, 0).unwrap();
+            let first = tags.iter().position(|&tag| tag == FREE);
+            assert_eq!((group.free(), group.has_free()), (first, first.is_some()));
+            let wanted = random.u8(1..4);
+            let like: Vec<usize> = group.like(wanted).collect();
+            assert!((0..GROUP).filter(|&at| tags[at] == wanted).all(|at| like.contains(&at)));
+            assert!(like.iter().all(|&at| tags[at] ^ wanted <= 1), "{tags:?} {wanted}");
+        }
+        assert!(Group::at(&[0; GROUP], 1).is_none());
+    }
+
+    #[test]
     fn agrees_with_a_map_also_under_colliding_hashes() {
         for distinct in [10, 40, u32::MAX] {
             let mut random = fastrand::Rng::with_seed(7);
             let mut table = Table::default();
             let mut model: HashMap<u32, u32> = HashMap::new();
+            let mut places: HashMap<u32, usize> = HashMap::new();
             for round in 0..60_000 {
                 let slot = random.u32(0..400);
                 let growing = round / 10_000 % 2 == 0;
                 match model.get(&slot).copied() {
                     Some(hash) if !growing || random.u8(0..4) == 0 => {
                         let at = table.find(hash, &slot.to_be_bytes()).unwrap();
-                        assert_eq!(table.find_slot(hash, slot), Some(at));
-                        assert_eq!(table.remove(at).slot, slot);
+                        assert_eq!(places.remove(&slot), Some(at));
+                        let mut moved = |slot, at| _ = places.insert(slot, at);
+                        assert_eq!(table.remove(at, &mut moved).slot, slot);
                         model.remove(&slot);
-                        table.shrink();
+                        table.shrink(&mut moved);
                     }
                     None if growing || random.u8(0..4) == 0 => {
                         // Close to the end: some are pushed off it.
                         let hash = u32::MAX - random.u32(0..distinct);
                         assert_eq!(table.find(hash, &slot.to_be_bytes()), None);
-                        table.insert(cell(hash, slot));
+                        table.insert(cell(hash, slot), |slot, at| _ = places.insert(slot, at));
                         model.insert(slot, hash);
                     }
                     _ => {}
                 }
             }
             for (&slot, &hash) in &model {
-                assert!(table.find(hash, &slot.to_be_bytes()).is_some());
+                assert_eq!(table.find(hash, &slot.to_be_bytes()), places.get(&slot).copied());
+                assert_eq!(table.cell(places[&slot]).slot, slot);
             }
-            assert_eq!((table.used, table.iter().count()), (model.len(), model.len()));
+            assert_eq!((table.used, table.iter().count(), places.len()), (model.len(), model.len(), model.len()));
         }
     }
 
     #[test]
     fn t7_memory_is_given_back() {
         let mut table = Table::default();
+        let mut places = vec![0; 10_000];
         let hash = |slot: u32| slot.wrapping_mul(0x9e37_79b9);
         for slot in 0..10_000 {
-            table.insert(cell(hash(slot), slot));
+            table.insert(cell(hash(slot), slot), |slot, at| places[slot as usize] = at);
         }
         let full = table.memory();
-        assert!(full < 10_000 * 32 * 3 / 2, "{full}");
+        assert!(full < 10_000 * 33 * 5 / 4, "{full}");
         for slot in 0..10_000 {
-            let at = table.find_slot(hash(slot), slot).unwrap();
-            table.remove(at);
-            table.shrink();
+            let at = places[slot as usize];
+            table.remove(at, |slot, at| places[slot as usize] = at);
+            table.shrink(|slot, at| places[slot as usize] = at);
         }
         assert!(table.memory() <= 1000);
     }

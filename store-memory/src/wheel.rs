@@ -158,7 +158,7 @@ mod tests {
 
     fn slab_with(entries: usize) -> Slab {
         let mut slab = Slab::new();
-        (0..entries).for_each(|_| assert!(slab.insert(0).is_some()));
+        (0..entries).for_each(|_| assert!(slab.insert().is_some()));
         slab
     }
 
