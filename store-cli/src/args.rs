@@ -2,9 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use store::{Actor, Context, Value};
+
+use crate::operator::arguments;
+use crate::operator::output::Trouble;
 
 /// A key-value store with TTL: in memory, on disk (sled) or on Redis, chosen by configuration.
 #[derive(Debug, Parser)]
@@ -18,10 +22,16 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a Lua script that may `require("store")`.
     ///
-    /// The script has Lua's whole standard library, and `arg`. Exit code: 0; 1 if it raised, or returned `nil, err` from its
+    /// The script has Lua's whole standard library, unless it runs in a sandbox, and `arg`. Exit code: 0; 1 if it raised, or returned `nil, err` from its
     /// main chunk; 2 for mistakes on the command line or in the configuration; or what it passed to os.exit. Whichever way it
     /// ends, stores are flushed and closed first.
     Run(Run),
+    /// Talk to stores in Lua, line by line.
+    ///
+    /// `store` and `errors` are there; `return` and `=` may be left out. At a terminal there are history and completion (Tab), Ctrl-C interrupts a
+    /// line, Ctrl-D ends; from a pipe, each line is run and shown, and the exit code is 1 if one failed. History is kept in
+    /// $STORE_HISTORY, else in ~/.local/state/store/history.
+    Repl(Repl),
     /// Check a configuration, and print what each store is in each environment.
     ///
     /// Everything is checked: all environments, all options, all policies. Environment variables must be set only for the
@@ -53,6 +63,15 @@ pub(crate) struct Run {
     pub(crate) source: Source,
     #[command(flatten)]
     caller: Caller,
+    /// Run a script that is not trusted: no files, no processes, no bytecode, and these limits
+    #[arg(long)]
+    sandbox: bool,
+    /// How much memory the sandbox has
+    #[arg(long, value_name = "SIZE", default_value = "64 MiB", requires = "sandbox", value_parser = size)]
+    memory_limit: usize,
+    /// How long the script may run in the sandbox
+    #[arg(long, value_name = "DURATION", default_value = "10s", requires = "sandbox", value_parser = duration)]
+    time_limit: Duration,
     /// The Lua script (- reads it from standard input), and what it gets as `arg[1]`, `arg[2]`, ... and `...`; options that stand
     /// after the script are its own
     #[arg(value_name = "SCRIPT", required = true, trailing_var_arg = true)]
@@ -73,6 +92,50 @@ impl Run {
     /// Who asks, for the policies.
     pub(crate) fn context(&self) -> Context {
         self.caller.context()
+    }
+
+    /// The limits of the sandbox, if the script is to run in one.
+    pub(crate) fn sandbox(&self) -> Option<Limits> {
+        self.sandbox.then_some(Limits { memory: self.memory_limit, time: self.time_limit })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Repl {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    caller: Caller,
+}
+
+impl Repl {
+    /// Who asks, for the policies.
+    pub(crate) fn context(&self) -> Context {
+        self.caller.context()
+    }
+}
+
+/// What a script in a sandbox may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// In bytes.
+    pub(crate) memory: usize,
+    pub(crate) time: Duration,
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let size = arguments::size(text).map_err(said)?;
+    usize::try_from(size.0).map_err(|_| "is more than there is".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    arguments::duration(text).map_err(said)
+}
+
+fn said(trouble: Trouble) -> String {
+    match trouble {
+        Trouble::Usage(message) => message,
+        _ => "cannot be read".to_owned(),
     }
 }
 
@@ -168,6 +231,17 @@ mod tests {
             assert_eq!(run(args).unwrap_err().exit_code(), 2, "{args:?}");
         }
         assert!(run(&["--actor-meta", "k=v", "s.lua"]).is_err(), "attributes of nobody");
+        assert!(run(&["--time-limit", "1s", "s.lua"]).is_err(), "a limit of no sandbox");
+    }
+
+    #[test]
+    fn the_sandbox_has_limits() {
+        assert!(run(&["s.lua"]).unwrap().sandbox().is_none());
+        let limits = run(&["--sandbox", "s.lua"]).unwrap().sandbox().unwrap();
+        assert_eq!((limits.memory, limits.time), (64 << 20, Duration::from_secs(10)));
+        let given = ["--sandbox", "--memory-limit", "1 MiB", "--time-limit", "1m30s", "s.lua"];
+        let limits = run(&given).unwrap().sandbox().unwrap();
+        assert_eq!((limits.memory, limits.time), (1 << 20, Duration::from_secs(90)));
     }
 
     #[test]

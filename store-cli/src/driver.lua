@@ -1,7 +1,9 @@
 -- Runs the main chunk and says how it ended. Gets the chunk; gives a function that takes the chunk's arguments and returns
 -- nil if all went well, else a table: text, kind, reason (of an error object), trace.
 local main = ...
-local xpcall, pcall, type, tostring, traceback, getmetatable = xpcall, pcall, type, tostring, debug.traceback, getmetatable
+local xpcall, pcall, type, tostring, getmetatable = xpcall, pcall, type, tostring, getmetatable
+-- A sandbox has no traceback.
+local traceback = debug and debug.traceback or function() return "" end
 local pack, gsub = table.pack, string.gsub
 
 -- Whatever the script may have made of its error object: this never raises.

@@ -1,9 +1,11 @@
 //! The VM that scripts run in: all of Lua's library, the store, and an `os.exit` that loses nothing.
 
 use std::path::Path;
+use std::time::Duration;
 
 use mlua::{Function, Lua, MultiValue, Table, Value};
 use store::{Context, Registry};
+use store_lua::{Sandbox, with_time_limit};
 use tokio::runtime::Handle;
 
 use crate::args::Run;
@@ -52,6 +54,7 @@ pub(crate) struct Script {
     lua: Lua,
     main: Function,
     args: MultiValue,
+    time_limit: Option<Duration>,
 }
 
 impl Script {
@@ -61,7 +64,11 @@ impl Script {
     }
 
     fn try_load(source: &[u8], run: &Run, registry: &Registry, runtime: &Handle) -> mlua::Result<Script> {
-        let lua = whole_lua();
+        let limits = run.sandbox();
+        let lua = match limits {
+            Some(limits) => Sandbox::new().memory(limits.memory).lua()?,
+            None => whole_lua(),
+        };
         install(&lua, registry, run.context(), runtime)?;
         let (arg, args) = arguments(&lua, run)?;
         lua.globals().raw_set("arg", arg)?;
@@ -69,14 +76,20 @@ impl Script {
         let name = chunk_name(run.script());
         let main = lua.load(without_shebang(source)).set_name(name).into_function()?;
         let main: Function = driver.call(main)?;
-        replace_exit(&lua, registry, runtime)?;
-        Ok(Script { lua, main, args })
+        if limits.is_none() {
+            replace_exit(&lua, registry, runtime)?;
+        }
+        Ok(Script { lua, main, args, time_limit: limits.map(|limits| limits.time) })
     }
 
     /// Runs it to its end. Operations that have to wait suspend it meanwhile.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let Script { lua, main, args } = self;
-        let ended: mlua::Result<Option<Table>> = main.call_async(args).await;
+        let Script { lua, main, args, time_limit } = self;
+        let running = main.call_async(args);
+        let ended: mlua::Result<Option<Table>> = match time_limit {
+            Some(limit) => with_time_limit(&lua, limit, running).await,
+            None => running.await,
+        };
         let failure = match ended {
             Ok(None) => Ok(()),
             Ok(Some(failed)) => Err(read(&failed)),
@@ -91,13 +104,13 @@ impl Script {
 
 /// A VM as the `lua` command makes one: with `debug`, `io`, `os`, and modules in C.
 #[expect(unsafe_code, reason = "a script that is run by name is trusted, as one that is run by the lua command")]
-fn whole_lua() -> Lua {
+pub(crate) fn whole_lua() -> Lua {
     // SAFETY: what makes this unsafe is that scripts can load machine code and reach into the VM with `debug`. They are the
     // user's own programs, run with the user's rights; so is any shared library that they name.
     unsafe { Lua::unsafe_new() }
 }
 
-fn install(lua: &Lua, registry: &Registry, context: Context, runtime: &Handle) -> mlua::Result<()> {
+pub(crate) fn install(lua: &Lua, registry: &Registry, context: Context, runtime: &Handle) -> mlua::Result<()> {
     let runtime = runtime.clone();
     let options = store_lua::Options::new()
         .context(context)
@@ -119,7 +132,7 @@ fn arguments(lua: &Lua, run: &Run) -> mlua::Result<(Table, MultiValue)> {
 }
 
 /// `os.exit` that closes the stores first, so that nothing acknowledged is lost, and then ends the process as Lua does.
-fn replace_exit(lua: &Lua, registry: &Registry, runtime: &Handle) -> mlua::Result<()> {
+pub(crate) fn replace_exit(lua: &Lua, registry: &Registry, runtime: &Handle) -> mlua::Result<()> {
     let (registry, runtime) = (registry.clone(), runtime.clone());
     let exit = lua.create_function(move |_, (code, _close): (Value, Value)| -> mlua::Result<()> {
         let code = match code {
@@ -181,7 +194,7 @@ fn read(failed: &Table) -> Failure {
 }
 
 /// An error of the VM itself, without what mlua puts around the message.
-fn plain(error: &mlua::Error) -> String {
+pub(crate) fn plain(error: &mlua::Error) -> String {
     match error {
         mlua::Error::SyntaxError { message, .. } => message.clone(),
         mlua::Error::RuntimeError(message) => message.clone(),

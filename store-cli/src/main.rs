@@ -8,6 +8,7 @@ mod lua;
 mod measure;
 mod moving;
 mod operator;
+mod repl;
 mod run;
 mod source;
 
@@ -20,6 +21,7 @@ use args::{Cli, Command};
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run::run(&run),
+        Command::Repl(repl) => repl::run(&repl),
         Command::Check(source) => check::check(&source),
         Command::Operator(command) => return operator::run(command),
         Command::Moving(command) => return moving::run(&command),

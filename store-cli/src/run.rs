@@ -5,12 +5,13 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use store::Registry;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::Run;
-use crate::end::{End, described};
+use crate::end::{End, FAILED, described};
 use crate::lua::Script;
 
 /// Runs the script. The stores are closed when this returns, whichever way the script ended.
@@ -22,11 +23,15 @@ pub(crate) fn run(run: &Run) -> Result<(), End> {
     if let Some(signals) = Signals::listen(&runtime) {
         runtime.spawn(end_on_signal(signals, registry.clone(), Arc::clone(&interrupted)));
     }
+    let watchdog = run.sandbox().map(|limits| runtime.spawn(end_what_does_not_end(limits.time, registry.clone())));
     runtime.block_on(async {
         let ended = match Script::load(&source, run, &registry, runtime.handle()) {
             Ok(script) => script.run().await,
             Err(failure) => Err(failure),
         };
+        if let Some(watchdog) = &watchdog {
+            watchdog.abort();
+        }
         let closed = registry.close().await;
         if interrupted.load(Ordering::SeqCst) {
             // The script failed because its stores were closed under it. The process ends from there.
@@ -83,6 +88,20 @@ async fn end_on_signal(mut signals: Signals, registry: Registry, interrupted: Ar
     }
     std::process::exit(code.into())
 }
+
+/// Ends the process when a script in a sandbox is busy long after its time is up: in one call of a function in C, which nothing else can
+/// interrupt.
+async fn end_what_does_not_end(limit: Duration, registry: Registry) {
+    tokio::time::sleep(limit.saturating_add(PATIENCE)).await;
+    if let Err(error) = registry.close().await {
+        eprintln!("store: {}", described(&error));
+    }
+    eprintln!("store: the time limit has passed");
+    std::process::exit(FAILED.into())
+}
+
+/// How long a script may take to notice that its time is up.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What asks the process to end. From [`listen`](Signals::listen) on it no longer dies of them: make it before any work begins.
 #[derive(Debug)]

@@ -184,3 +184,29 @@ fn actor_and_scope_come_from_the_command_line() {
     let ended = place.run(&["run", "--actor", "alice", "--scope", "others", "--scope", "users", "who.lua"]);
     assert_eq!(ended.well().stdout, "true\tPermissionDenied\n");
 }
+
+#[test]
+fn a_sandbox_has_no_files_and_ends() {
+    let place = Place::new();
+    let script = |text: &str, options: &[&str]| {
+        place.file("script.lua", text);
+        place.run(&[&["run", "--sandbox"], options, &["script.lua", "a b"]].concat())
+    };
+    let told = script(
+        "print(arg[1], io, os.exit, os.getenv, debug, load(('').dump or ''), pcall(require, 'os'))
+         print(require('store').get('app:cache'):set('k', { 1 }))",
+        &[],
+    );
+    assert!(told.stdout.starts_with("a b\tnil\tnil\tnil\tnil\tfunction: "), "{told:#?}");
+    assert!(told.well().stdout.ends_with("true\n"));
+    script("error('boo')", &[]).badly(1, &["script.lua:1: boo"]);
+    script("return nil, errors.new('CONFLICT', 'taken')", &[]).badly(1, &["CONFLICT: taken"]);
+    script("while true do pcall(error) end", &["--time-limit", "200ms"]).badly(1, &["the time limit has passed"]);
+    script("local t = {} while true do t[#t + 1] = {} end", &["--memory-limit", "4 MiB"])
+        .badly(1, &["not enough memory"]);
+    // A single call into C that takes years: only the end of the process ends it.
+    let endless = "string.find(('a'):rep(100000), '.-.-.-.-.-.-b')";
+    script(endless, &["--time-limit", "200ms"]).badly(1, &["the time limit has passed"]);
+    place.run(&["run", "--time-limit", "1s", "script.lua"]).badly(2, &["--sandbox"]);
+    place.run(&["run", "--sandbox", "--time-limit", "1", "script.lua"]).badly(2, &["unit"]);
+}

@@ -35,6 +35,9 @@ impl LuaHandle {
 impl Drop for LuaHandle {
     fn drop(&mut self) {
         self.inner.module.shared.live.remove(self.address.load(Ordering::Relaxed), &self.inner);
+        if !self.inner.handle.is_released() {
+            self.inner.module.held.collected();
+        }
         self.inner.handle.release();
     }
 }

@@ -12,7 +12,8 @@ use store_core::config::Document;
 use store_core::{Context, Error, Registry};
 
 use crate::args::bytes;
-use crate::handle::{Methods, give};
+use crate::handle::Methods;
+use crate::held::{Held, collected_of, hand_out};
 use crate::module::{Blocker, Module, Shared};
 use crate::ops::{Done, Ended, conclude, methods};
 use crate::raw::Live;
@@ -28,11 +29,12 @@ pub struct Options {
     blocker: Option<Blocker>,
     coroutines: bool,
     globals: bool,
+    max_handles: Option<usize>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { context: Context::none(), blocker: None, coroutines: true, globals: true }
+        Options { context: Context::none(), blocker: None, coroutines: true, globals: true, max_handles: None }
     }
 }
 
@@ -66,6 +68,14 @@ impl Options {
         self
     }
 
+    /// How many handles scripts may hold at a time (any number, unless told otherwise). At the limit garbage is collected once, which releases
+    /// those that nothing holds any more; then `store.get` is UNAVAILABLE (`max_handles`), and worth retrying.
+    #[must_use]
+    pub fn max_handles(mut self, most: usize) -> Options {
+        self.max_handles = Some(most);
+        self
+    }
+
     /// Whether `errors` becomes a global (yes, unless told otherwise). It is `require("store").errors` in any case.
     #[must_use]
     pub fn globals(mut self, define: bool) -> Options {
@@ -81,6 +91,7 @@ impl fmt::Debug for Options {
             .field("blocking", &self.blocker.is_some())
             .field("coroutines", &self.coroutines)
             .field("globals", &self.globals)
+            .field("max_handles", &self.max_handles)
             .finish()
     }
 }
@@ -247,6 +258,7 @@ pub fn create(lua: &Lua, registry: Registry, options: Options) -> mlua::Result<T
         registry,
         context: options.context,
         blocker: options.blocker,
+        held: Held::new(options.max_handles, collected_of(lua)),
         shared: Arc::clone(&vm.shared),
     });
     let get = lua.create_function(move |lua, id: Value| conclude(lua, get(lua, &module, &id)))?;
@@ -296,6 +308,7 @@ impl Vm {
             lua.globals().raw_get::<Value>("type")?,
         ))?;
         methods.raw_set("each", each)?;
+        crate::sandbox::protect(lua, &methods)?;
         lua.set_app_data(Methods(methods));
         #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
         let shared = Arc::new(Shared { mark, live, no_executor: idle_waker(lua)? });
@@ -327,7 +340,7 @@ fn get(lua: &Lua, module: &Arc<Module>, id: &Value) -> Ended {
     };
     let context = module.with_context(Clone::clone);
     if let Some(handle) = module.registry.try_get_as(id, &context) {
-        return Ok(Done::Value(give(lua, module, handle?)?));
+        return Ok(Done::Value(hand_out(lua, module, handle?)?));
     }
     let (registry, id) = (module.registry.clone(), id.to_owned());
     let operation = Box::pin(async move { Ok(Reply::Handle(registry.get_as(&id, &context).await?)) });

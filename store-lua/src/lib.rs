@@ -28,6 +28,8 @@
 //! | [`install`] | takes a [`Registry`](store_core::Registry) that the service has already |
 //! | [`create`] | gives the module as a table, for a `require` of your own |
 //! | [`with_context`], [`enter_context`] | who a request acts as, however many share the VM |
+//! | [`Sandbox`], [`with_time_limit`], [`enter_time_limit`] | a VM for scripts that are not trusted, and how long one may run |
+//! | [`release_after`], [`enter_release_after`] | gives back whatever handles a run leaves behind; [`handles_collected`] counts them otherwise |
 //! | [`error_from_lua`], [`value_from_lua`] and their twins | errors and values that cross the border by hand |
 //!
 //! # Waiting
@@ -37,7 +39,8 @@
 //!
 //! # Safety
 //! A script can neither crash nor hang the host through this module: values are limited while they are encoded, cycles and
-//! tables that would expand are refused, no metamethod runs. What else a script may do is for the host to limit.
+//! tables that would expand are refused, no metamethod runs. What else a script may do is for the host to limit: with a [`Sandbox`], and
+//! [`Options::max_handles`].
 //!
 //! # Lua versions
 //! One of the features `lua54` (default), `lua55`, `lua53`, `lua52`, `lua51`, `luajit`, `luau`; `vendored` (default) builds it from
@@ -49,18 +52,22 @@ mod convert;
 mod coroutines;
 mod errors;
 mod handle;
+mod held;
 mod install;
 mod module;
 mod ops;
 mod raw;
 mod reply;
+mod sandbox;
 mod shim;
 mod value;
 mod wait;
 
 pub use context::{WithContext, enter_context, with_context};
 pub use convert::{error_from_lua, error_to_lua, value_from_lua, value_to_lua};
+pub use held::{ReleaseAfter, enter_release_after, handles_collected, release_after};
 pub use install::{Configuration, Options, create, install, install_with, open, open_with, registry};
+pub use sandbox::{Sandbox, WithTimeLimit, enter_time_limit, with_time_limit};
 
 // The versions that this crate's interface speaks of.
 pub use mlua;

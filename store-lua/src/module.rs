@@ -9,6 +9,7 @@ use std::task::Waker;
 use store_core::{Context, Handle, Registry};
 
 use crate::context::with_current;
+use crate::held::Held;
 use crate::raw::Live;
 use crate::value::ArrayMark;
 
@@ -30,6 +31,7 @@ pub(crate) struct Module {
     /// Whom scripts act as outside of any scope.
     pub(crate) context: Context,
     pub(crate) blocker: Option<Blocker>,
+    pub(crate) held: Held,
     pub(crate) shared: Arc<Shared>,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mlua::{IntoLua, Lua, Table, Value};
 use store_core::{Error, Handle, Item, Page, Payload, Ttl, TypedEntry, Version};
 
-use crate::handle::give;
+use crate::held::hand_out;
 use crate::module::Module;
 use crate::shim::Stop;
 use crate::value::{Fault, decode, is_integer_here};
@@ -146,7 +146,7 @@ impl Reply {
                 table.raw_set("has_more", page.has_more)?;
                 table.into_lua(lua)?
             }
-            Reply::Handle(handle) => give(lua, module, handle)?,
+            Reply::Handle(handle) => hand_out(lua, module, handle)?,
         })
     }
 }

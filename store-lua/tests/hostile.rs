@@ -115,3 +115,24 @@ fn out_of_memory_is_an_error_and_the_vm_goes_on() {
     vm.lua.set_memory_limit(0).unwrap();
     vm.run("after.lua", "assert(#cache:get('big') == 20000)").unwrap();
 }
+
+/// Calls of everything with anything, in a sandbox: `STORE_DEEP=1` for hours.
+#[test]
+fn no_sequence_of_calls_crashes_or_hangs() {
+    let script = include_str!("lua_random.lua");
+    let deep = std::env::var_os("STORE_DEEP").is_some();
+    for seed in 0..if deep { 20_000 } else { 12 } {
+        let lua = store_lua::Sandbox::new().memory(256 << 20).lua().unwrap();
+        let configuration = "[stores.'app:cache']\nbackend = 'memory'\n[stores.'app:other']\nbackend = 'memory'\n\
+                             [stores.'app:small']\nbackend = 'memory'\nmax_value_size = '1KiB'\nmax_depth = 4\n";
+        let registry = store_lua::open(&lua, store_lua::Configuration::text(configuration), None).unwrap();
+        let ended = store_lua::enter_time_limit(&lua, Duration::from_secs(60), || {
+            lua.load(script).set_name("@lua_random.lua").call::<()>((seed, 1500))
+        });
+        if let Err(error) = ended {
+            panic!("seed {seed}: {error}");
+        }
+        drop(lua);
+        assert_eq!(registry.handles_out(None), 0, "seed {seed}");
+    }
+}

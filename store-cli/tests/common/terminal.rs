@@ -77,6 +77,11 @@ impl Terminal {
         }
     }
 
+    /// Types this. A command that sets the terminal up for itself must be waited for: what is typed before is read as lines.
+    pub(crate) fn type_in(&mut self, text: &str) {
+        self.ours.write_all(text.as_bytes()).unwrap();
+    }
+
     /// Sends the command a signal.
     pub(crate) fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
