@@ -15,7 +15,7 @@ struct Tool {
     package: fn(&str) -> Option<&'static str>,
 }
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
     Tool {
         program: "redis-server",
         why: "the Redis backend is tested against a real server",
@@ -39,6 +39,11 @@ const TOOLS: [Tool; 5] = [
         program: "lua5.4",
         why: "the shared library is loaded by stock Lua",
         package: |manager| matches!(manager, "apt-get" | "apk").then_some("lua5.4"),
+    },
+    Tool {
+        program: "busted",
+        why: "the conformance cases run as a busted spec",
+        package: |manager| (manager == "apt-get").then_some("lua-busted"),
     },
     Tool { program: "luajit", why: "the shared library is loaded by LuaJIT", package: |_| Some("luajit") },
 ];
@@ -142,7 +147,7 @@ fn lines(manager: &Manager, packages: &[&'static str], is_root: bool, has_sudo: 
 }
 
 fn is_interpreter(program: &str) -> bool {
-    INTERPRETERS.iter().any(|(interpreter, _)| *interpreter == program)
+    program == "busted" || INTERPRETERS.iter().any(|(interpreter, _)| *interpreter == program)
 }
 
 fn is_root() -> bool {

@@ -33,7 +33,7 @@ fn the_conformance_cases_hold_under_busted() {
         busted.args(["--lua=lua5.4", "--output=plainTerminal", "spec"]).current_dir(env!("CARGO_MANIFEST_DIR"));
         busted.env("LUA_CPATH", format!("{}/?.so;;", library.display())).env("STORE_SPEC_OPTIONS", options);
         busted.env("TMPDIR", &library).env_remove("STORE_CONFIG").env_remove("STORE_ENV");
-        let output = busted.output().unwrap_or_else(|error| panic!("busted: {error}; `cargo xtask needs` installs it"));
+        let output = busted.output().unwrap_or_else(|error| panic!("busted: {error}; `cargo xtask needs` or `luarocks install busted` installs it"));
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{options}: {out}{err}");
         assert!(out.contains(&format!("{cases} successes / 0 failures / 0 errors")), "{options}: {out}");
