@@ -13,8 +13,10 @@ use common::{VALUE, set};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use store_benches::{Contender, compare};
 use store_core::codec::Raw;
-use store_core::{Context, Expiry, Handle, Key, Lifetime, Payload, Put, Store, TryStore};
-use store_memory::MemoryStore;
+use store_core::config::{Config, Settings, StoreConfig};
+use store_core::observe::Meter;
+use store_core::{Context, Expiry, Handle, Key, Lifetime, Payload, Put, Registry, Store, TryStore, block_on};
+use store_memory::{MemoryBackend, MemoryOptions, MemoryStore};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
@@ -55,6 +57,15 @@ fn table(title: &str, ways: &[Way<'_>]) {
     }
 }
 
+/// A handle whose operations are counted, from a registry as a service has it.
+fn metered() -> store_core::Result<(Registry, Handle)> {
+    let backend = Arc::new(MemoryBackend);
+    let config = StoreConfig::new("metered", &backend, MemoryOptions::default(), Settings::default())?;
+    let registry = Registry::builder(Config::new([config])).observer(Meter::new()).build();
+    let handle = block_on(registry.get("metered"))?;
+    Ok((registry, handle))
+}
+
 fn main() {
     let store = MemoryStore::new();
     set(&store, b"key", &VALUE, Lifetime::NEVER);
@@ -68,6 +79,11 @@ fn main() {
     let map: common::Raw = parking_lot::RwLock::default();
     map.write().insert(Box::from(&b"key"[..]), Arc::from(&VALUE[..]));
     let handle = Handle::new(Arc::clone(&shared));
+    let Ok((registry, metered)) = metered() else { return };
+    // A string of 98 bytes, as MessagePack has it.
+    let mut text = [b'v'; 100];
+    text[..2].copy_from_slice(&[0xd9, 98]);
+    let Some(Ok(())) = metered.try_set("key", &Raw(&text), Expiry::Never) else { return };
 
     table(
         "get of a 100-byte value",
@@ -84,12 +100,11 @@ fn main() {
             way("dyn in dyn, future", || drop(black_box(poll(layered.get(&cx, key))))),
             way("handle, synchronous path", || drop(black_box(handle.try_get::<Payload>("key")))),
             way("handle, future", || drop(black_box(poll(handle.get::<Payload>("key"))))),
+            way("metered, synchronous path", || drop(black_box(metered.try_get::<Payload>("key")))),
+            way("metered, future", || drop(black_box(poll(metered.get::<Payload>("key"))))),
         ],
     );
     let put = Put::always(Lifetime::NEVER);
-    // A string of 98 bytes, as MessagePack has it.
-    let mut text = [b'v'; 100];
-    text[..2].copy_from_slice(&[0xd9, 98]);
     table(
         "set of a 100-byte value",
         &[
@@ -100,6 +115,8 @@ fn main() {
             way("dyn, future", || drop(black_box(poll(erased.put(&cx, key, &text, put))))),
             way("handle, synchronous path", || drop(black_box(handle.try_set("key", &Raw(&text), Expiry::Never)))),
             way("handle, future", || drop(black_box(poll(handle.set("key", &Raw(&text), Expiry::Never))))),
+            way("metered, synchronous path", || drop(black_box(metered.try_set("key", &Raw(&text), Expiry::Never)))),
         ],
     );
+    drop(registry);
 }

@@ -51,6 +51,8 @@
 mod backends;
 pub mod blocking;
 mod open;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+pub mod telemetry;
 
 pub use backends::backends;
 pub use open::{open, open_with};

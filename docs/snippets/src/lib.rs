@@ -13,7 +13,7 @@
 struct Readme;
 
 /// The pages whose snippets are run, relative to `docs/`, besides all of `operations/`.
-pub const PAGES: [&str; 3] = ["ttl.md", "errors.md", "security.md"];
+pub const PAGES: [&str; 4] = ["ttl.md", "errors.md", "security.md", "observability.md"];
 
 /// A fenced block of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,10 +6,12 @@
 //!
 //! [`Meter`] is the observer that counts: calls, hits, misses, errors by kind, latencies, per store and operation. What it has
 //! counted is read as a snapshot ([`Meter::operations`]); what the stores themselves know (entries, bytes, expirations,
-//! evictions, handles that are out) is in [`Registry::stats`](crate::Registry::stats). Exporters are made from these two.
+//! evictions, handles that are out) is in [`Registry::stats`](crate::Registry::stats). [`read`] walks over both as metrics with names
+//! and labels; every exporter is made from it. [`prometheus`] is the one that needs no other library.
 
 mod latency;
 mod meter;
+mod metric;
 mod operation;
 mod tally;
 mod watch;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 
 pub use latency::Latency;
 pub use meter::{Meter, OperationStats, StoreOperations};
+pub use metric::{Metric, MetricKind, Reading, prometheus, read};
 pub use operation::Operation;
 pub(crate) use tally::{Counted, Tally};
 pub(crate) use watch::{Watch, Watchers};
