@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut tests = String::new();
     for path in pages(&docs)? {
         println!("cargo::rerun-if-changed={}", path.display());
-        let mut page = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mut page = path.file_stem().unwrap_or_default().to_string_lossy().replace('-', "_");
         if path.parent().is_some_and(|folder| folder.ends_with("operations")) {
             page.insert_str(0, "operation_");
         }

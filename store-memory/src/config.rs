@@ -27,13 +27,13 @@ pub enum OnFull {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct MemoryOptions {
-    /// The most live entries.
+    /// The most live entries: 1 or more. Default: no limit.
     #[serde(default)]
     pub max_entries: Option<u64>,
-    /// The most bytes: of keys, values, and 104 for each entry.
+    /// The most bytes: of keys, values, and 104 for each entry. Default: no limit.
     #[serde(default)]
     pub max_bytes: Option<Size>,
-    /// What happens at a limit.
+    /// What happens at a limit; needs one. Default: `"reject"`.
     #[serde(default)]
     pub on_full: OnFull,
 }

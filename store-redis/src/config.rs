@@ -34,63 +34,64 @@ const LEAST_NEAR: u64 = 64 << 10;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RedisOptions {
-    /// One server: `redis://[user][:password@]host[:port][/database]`; `rediss://` for TLS; `valkey://`, `valkeys://` are the same;
-    /// `redis+unix:///path/to/socket[?db=N]`. One of this, `sentinel` and `cluster` is needed.
+    /// One server: `redis://[user][:password@]host[:port][/database]`; `rediss://` for TLS, with the Cargo feature
+    /// `redis-tls`; `valkey://`, `valkeys://` are the same; `redis+unix:///path/to/socket[?db=N]`. Default: one of this, `sentinel` and `cluster` is needed.
     #[serde(default)]
     pub url: Option<Secret>,
-    /// The primary that Sentinels name.
+    /// The primary that Sentinels name. Default: none.
     #[serde(default)]
     pub sentinel: Option<Sentinel>,
-    /// What the Redis keys begin with, before a slash and the store's id. Default: `store`.
+    /// What the Redis keys begin with, before a slash and the store's id: at most 256 bytes. Default: `"store"`.
     #[serde(default = "default_prefix")]
     pub prefix: String,
-    /// Some nodes of a Redis Cluster, as URLs like the one of `url` (database 0).
+    /// Some nodes of a Redis Cluster, as URLs like the one of `url` (database 0). Default: none.
     #[serde(default)]
     pub cluster: Option<Vec<Secret>>,
-    /// The user name; overrides the one in the URL.
+    /// The user name. Default: the one in the URL.
     #[serde(default)]
     pub username: Option<String>,
-    /// The password; overrides the one in the URL.
+    /// The password. Default: the one in the URL.
     #[serde(default)]
     pub password: Option<Secret>,
-    /// The database number; overrides the one in the URL.
+    /// The number of the database. Default: the one in the URL, else 0.
     #[serde(default)]
     pub database: Option<i64>,
-    /// With `rediss://`: trust the certificates in this PEM file instead of the system's. Relative paths are relative to the
-    /// configuration file.
+    /// With `rediss://`: a PEM file with the certificates to trust. Relative paths are relative to the folder of the configuration
+    /// file. Default: the system's authorities.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// With `rediss://`: a PEM file with the client's certificate and those that it is signed by.
+    /// With `rediss://`: a PEM file with the client's certificate and those that it is signed by. Default: none.
     #[serde(default)]
     pub cert_file: Option<PathBuf>,
-    /// With `rediss://`: a PEM file with the key of the client's certificate.
+    /// With `rediss://`: a PEM file with the key of the client's certificate. Default: none.
     #[serde(default)]
     pub key_file: Option<PathBuf>,
-    /// How long a call waits for everything it needs: connection, queue, answer. Default: 1 s.
+    /// How long a call waits for everything it needs: connection, queue, answer; at most 1 h. Default: `"1s"`.
     #[serde(default = "default_timeout")]
     pub timeout: HumanDuration,
-    /// How long one attempt to connect may take. Default: 1 s.
+    /// How long one attempt to connect may take; at most 1 h. Default: `"1s"`.
     #[serde(default = "default_timeout")]
     pub connect_timeout: HumanDuration,
-    /// How long a page of a listing, or one step of a scan or clear, may take in all. Default: 30 s.
+    /// How long a page of a listing, or one step of a scan or clear, may take in all; at most 1 h.
+    /// Default: `"30s"`.
     #[serde(default = "default_scan_timeout")]
     pub scan_timeout: HumanDuration,
-    /// How many connections; keys are spread over them by hash. Default: 1, which serves hundreds of thousands of calls
-    /// per second. More help where large values would make small ones wait.
+    /// How many connections, 1 to 64; keys are spread over them by hash. One serves hundreds of thousands of calls per second;
+    /// more help where large values would make small ones wait. Default: `1`.
     #[serde(default = "default_connections")]
     pub connections: usize,
-    /// Whether opening the store connects, and fails if that fails. Default: false: the first call connects.
+    /// Whether opening the store connects, and fails if that fails; otherwise the first call connects. Default: `false`.
     #[serde(default)]
     pub eager: bool,
-    /// Whether to keep the keys in a sorted set too, so that a page of a listing need not look at the whole database. All who
-    /// write this store must have it on, from its first entry on. Not with `cluster`, and not where `maxmemory-policy` evicts.
-    /// Default: false.
+    /// Whether to keep the keys in a sorted set too, so that a page of a listing need not look at the whole database; each
+    /// write costs a script then. All who write this store must have it on, from its first entry on: entries written without it are
+    /// not listed. Not with `cluster`, and not where `maxmemory-policy` evicts. Default: `false`.
     #[serde(default)]
     pub ordered_index: bool,
-    /// How values lie in Redis. Default: `envelope`.
+    /// How values lie in Redis. Default: `"envelope"`.
     #[serde(default)]
     pub format: Format,
-    /// Whether, and how, to keep hot keys in this process too. Not with `cluster`. Default: no.
+    /// Whether, and how, to keep hot keys in this process too; `info().consistency` is `bounded` then. Not with `cluster`. Default: none.
     #[serde(default)]
     pub near_cache: Option<NearCache>,
 }
@@ -103,7 +104,7 @@ pub struct RedisOptions {
 pub struct NearCache {
     /// How much memory it may take: 64 KiB or more. Values larger than a sixteenth of it may not be kept.
     pub max_bytes: Size,
-    /// How old an answer may be at most, even if the server cannot be heard any more. Default: 1 s.
+    /// How old an answer may be at most, even if the server cannot be heard any more. Default: `"1s"`.
     #[serde(default = "default_timeout")]
     pub ttl: HumanDuration,
 }

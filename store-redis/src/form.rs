@@ -19,8 +19,9 @@ pub enum Format {
     /// With a header that holds a version, and exactly as they were: every rule of the contract holds.
     #[default]
     Envelope,
-    /// As strings, numbers and JSON that any Redis client reads and writes. What does not hold then, `info()` says
-    /// (`exact_values`, `unique_versions`).
+    /// As strings, numbers and JSON that any Redis client reads and writes. Strings that look like numbers come back as such then,
+    /// versions are digests, and what JSON cannot hold is refused: `info()` says so (`exact_values`, `unique_versions`), and the README
+    /// has the table. Not with `ordered_index`.
     Raw,
 }
 

@@ -40,13 +40,13 @@ pub struct Options {
     /// The database's folder, relative to that of the configuration. It is made if it is not there. Stores with different
     /// ids may share it, and then agree on `flush_interval` and `cache`.
     pub path: PathBuf,
-    /// When a write is acknowledged.
+    /// When a write is acknowledged. Default: `"sync"`.
     #[serde(default)]
     pub durability: Durability,
-    /// With [`Durability::Interval`]: how much a crash may cost. 500 ms if not given.
+    /// With `"interval"`: how much a crash may cost, 2 ms to 1 h. Default: `"500ms"`.
     #[serde(default = "default_interval")]
     pub flush_interval: HumanDuration,
-    /// sled's page cache, in bytes; 64 MiB if not given. sled itself uses some more.
+    /// sled's page cache, 1 MiB or more; sled itself uses some more. Default: `"64 MiB"`.
     #[serde(default = "default_cache")]
     pub cache: Size,
 }

@@ -39,6 +39,8 @@ pub(crate) fn run() -> Result<(), Failed> {
     let mut docs = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
     docs.env("RUSTDOCFLAGS", "-D warnings");
     step("documentation, warnings denied", docs)?;
+    crate::docs::book()?;
+    crate::deny::run_local()?;
     test::run(&[])
 }
 

@@ -5,6 +5,7 @@ mod ci;
 mod deny;
 mod docs;
 mod fuzz;
+mod measure;
 mod need;
 mod redis;
 mod run;
@@ -21,10 +22,12 @@ cargo xtask TASK
   ci                            everything that must hold before a change is merged: format, lints, docs, features, tests
   deep                          the same tests without the bounds that keep ci short; takes hours
   bench [NAME] [--quick]        the benchmarks, or those of one name
+  measure                       the figures of docs/choosing.md, with `store bench` on each backend; about a minute
   fuzz [TARGET] [SECONDS]       the fuzz targets, 60 seconds each (needs cargo-fuzz and a nightly toolchain)
   redis [PORT]                  a Redis server to try things on, until Ctrl-C
   docs                          writes the generated pages of docs/ anew
-  deny                          licences, advisories and duplicates of dependencies (needs cargo-deny)
+  book                          the pages of docs/ as a website in target/book, its links followed (installs mdbook there)
+  deny                          licences, advisories and duplicates of dependencies; fetches the database of advisories
   needs                         installs what the tests need, and nothing else
 ";
 
@@ -39,9 +42,11 @@ fn main() -> ExitCode {
         "ci" => no_more(rest).and_then(|()| ci::run()),
         "deep" => no_more(rest).and_then(|()| test::deep()),
         "bench" => bench::run(rest),
+        "measure" => no_more(rest).and_then(|()| measure::run()),
         "fuzz" => fuzz::run(rest),
         "redis" => redis::run(rest),
         "docs" => no_more(rest).and_then(|()| docs::write()),
+        "book" => no_more(rest).and_then(|()| docs::book()),
         "deny" => no_more(rest).and_then(|()| deny::run()),
         "needs" => no_more(rest).and_then(|()| need::install()),
         "help" | "-h" | "--help" => {

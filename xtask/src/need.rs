@@ -1,10 +1,10 @@
 //! What the tests need beyond Rust, and how to get it: a C compiler (Lua and the tests' own helpers are built with it), and
 //! the programs of [`TOOLS`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run::{Failed, command, step};
+use crate::run::{Failed, cargo, command, root, step};
 
 /// A program that tests start.
 #[derive(Debug)]
@@ -125,6 +125,41 @@ pub(crate) fn install() -> Result<(), Failed> {
         None => Ok(()),
         Some(tool) => Err(Failed::new(format!("{} installed no {}: put one on PATH", manager.program, tool.program))),
     }
+}
+
+/// The version of mdBook that the book is built with. Without its features: no search, no server, and half the time to build.
+const MDBOOK: &str = "0.5.4";
+
+/// mdBook: the one on PATH if it is of a known line, else one of our own in `target/tools`, which is built once.
+pub(crate) fn mdbook() -> Result<PathBuf, Failed> {
+    cargo_tool("mdbook", MDBOOK, &["--no-default-features"])
+}
+
+/// cargo-deny, likewise.
+pub(crate) fn cargo_deny() -> Result<PathBuf, Failed> {
+    cargo_tool("cargo-deny", "0.20.2", &[])
+}
+
+/// A program that crates.io has: on PATH in this version, or built into `target/tools`.
+fn cargo_tool(name: &str, version: &str, options: &[&str]) -> Result<PathBuf, Failed> {
+    let is_right = |program: &Path| {
+        let asked = Command::new(program).arg("--version").output();
+        asked.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(version))
+    };
+    let tools = root().join("target").join("tools");
+    let ours = tools.join("bin").join(name);
+    if let Some(program) = find(name).into_iter().chain([ours.clone()]).find(|program| is_right(program)) {
+        println!("needs: {name} {version} is there");
+        return Ok(program);
+    }
+    println!("needs: {name} {version} is missing");
+    let mut install = cargo(&["install", name, "--locked", "--debug", "--quiet", "--version", version, "--root"]);
+    install.arg(&tools).args(options).arg("--target-dir").arg(tools.join("build"));
+    install.env("CARGO_PROFILE_DEV_DEBUG", "none");
+    step(&format!("install {name}"), install)?;
+    // What it was built from is not needed again, and is large.
+    let _ = std::fs::remove_dir_all(tools.join("build"));
+    Ok(ours)
 }
 
 /// The commands that install packages.

@@ -12,8 +12,34 @@
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+use std::path::{Path, PathBuf};
+
 /// The pages whose snippets are run, relative to `docs/`, besides all of `operations/`.
-pub const PAGES: [&str; 4] = ["ttl.md", "errors.md", "security.md", "observability.md"];
+pub const PAGES: [&str; 9] = [
+    "getting-started.md",
+    "coming-from/wippy.md",
+    "coming-from/moka.md",
+    "coming-from/redis-rs.md",
+    "coming-from/ngx-shared.md",
+    "ttl.md",
+    "errors.md",
+    "security.md",
+    "observability.md",
+];
+
+/// Where the book is.
+#[must_use]
+pub fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The pages of the book: those that its summary names.
+#[must_use]
+pub fn book() -> Vec<PathBuf> {
+    let summary = std::fs::read_to_string(docs().join("SUMMARY.md")).unwrap_or_default();
+    let links = summary.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    links.map(|(page, _)| docs().join(page)).collect()
+}
 
 /// A fenced block of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
