@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use crate::Ttl;
+use crate::{Record, Ttl};
 
 /// The encoded bytes of one value (MessagePack), immutable.
 ///
@@ -14,8 +14,15 @@ pub struct Payload(Bytes);
 
 #[derive(Clone)]
 enum Bytes {
+    Record(Record),
+    /// Boxed, so that a payload is two words and no answer has to travel through memory.
+    Other(Box<Other>),
+}
+
+#[derive(Clone)]
+enum Other {
     Owned(Vec<u8>, usize),
-    Shared(Arc<[u8]>, Range<u32>),
+    Shared(Arc<[u8]>, Range<usize>),
 }
 
 impl Payload {
@@ -24,32 +31,41 @@ impl Payload {
     pub fn shared(owner: Arc<[u8]>, range: Range<usize>) -> Payload {
         let end = range.end.min(owner.len());
         let start = range.start.min(end);
-        match (u32::try_from(start), u32::try_from(end)) {
-            (Ok(start), Ok(end)) => Payload(Bytes::Shared(owner, start..end)),
-            _ => Payload(Bytes::Owned(owner[start..end].to_vec(), 0)),
-        }
+        Payload(Bytes::Other(Box::new(Other::Shared(owner, start..end))))
     }
 
     /// All bytes from `start` on, without copying: for a backend that receives header and payload as one.
     #[must_use]
     pub fn tail(bytes: Vec<u8>, start: usize) -> Payload {
         let start = start.min(bytes.len());
-        Payload(Bytes::Owned(bytes, start))
+        Payload(Bytes::Other(Box::new(Other::Owned(bytes, start))))
     }
 
     /// The bytes.
+    #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Bytes::Owned(bytes, start) => &bytes[*start..],
-            Bytes::Shared(owner, range) => &owner[range.start as usize..range.end as usize],
+            Bytes::Record(record) => record.value(),
+            Bytes::Other(other) => match &**other {
+                Other::Owned(bytes, start) => &bytes[*start..],
+                Other::Shared(owner, range) => &owner[range.clone()],
+            },
         }
+    }
+}
+
+/// The value of a record, sharing it.
+impl From<Record> for Payload {
+    #[inline]
+    fn from(record: Record) -> Payload {
+        Payload(Bytes::Record(record))
     }
 }
 
 impl From<Vec<u8>> for Payload {
     fn from(bytes: Vec<u8>) -> Payload {
-        Payload(Bytes::Owned(bytes, 0))
+        Payload::tail(bytes, 0)
     }
 }
 

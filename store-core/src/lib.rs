@@ -41,6 +41,7 @@ mod key;
 pub mod observe;
 mod options;
 pub mod policy;
+mod record;
 mod registry;
 mod store;
 pub mod testing;
@@ -62,6 +63,7 @@ pub use handle::{
 pub use info::{BackendInfo, BackendStats, Capabilities, Consistency};
 pub use key::{Key, MAX_KEY_LEN, prefix_end};
 pub use options::{BatchWrite, ClearStep, Condition, Increment, List, ListPage, Put, Scan, ScanCursor, ScanPage, Want};
+pub use record::Record;
 pub use registry::{Audit, Denial, LoadOptions, Registry, RegistryBuilder, StoreStats};
 pub use store::{Store, TryStore};
 pub use value::Value;

@@ -2,7 +2,7 @@
 
 use store_core::Deadline;
 
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::slab::Slab;
 use crate::table::{Cell, Table};
 
@@ -48,7 +48,7 @@ impl Entries {
     /// The key of the entry with a slot number. The slot must be taken.
     #[inline]
     pub(crate) fn key(&self, slot: u32) -> &[u8] {
-        self.table.cell(self.locate(slot)).record.as_deref().map_or(&[], record::key)
+        self.table.cell(self.locate(slot)).record.as_ref().map_or(&[], Record::key)
     }
 }
 
@@ -68,7 +68,7 @@ impl Entries {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let hash = u32::try_from(hasher.finish() >> 32).unwrap();
-        self.insert(record::build(0, key, b""), Deadline::NEVER, hash).unwrap()
+        self.insert(Record::new(0, key, b"").unwrap(), Deadline::NEVER, hash).unwrap()
     }
 
     pub(crate) fn take(&mut self, slot: u32) {

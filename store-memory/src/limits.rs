@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use store_core::{Error, Result};
 
 use crate::config::OnFull;
-use crate::record;
+use crate::record::{self, Record};
 use crate::store::Inner;
 
 /// Writers that keep losing the room they made to others give up after so many rounds.
@@ -36,8 +36,8 @@ impl Need {
         Need { entries: 1, bytes: record::charge(key.len(), value.len()), spared: 0 }
     }
 
-    pub(crate) fn replacing(old: &[u8], value: &[u8]) -> Need {
-        let bytes = record::charge(record::key(old).len(), value.len());
+    pub(crate) fn replacing(old: &Record, value: &[u8]) -> Need {
+        let bytes = record::charge(old.key().len(), value.len());
         Need { entries: 0, bytes, spared: record::charge_of(old) }
     }
 }

@@ -34,20 +34,21 @@ struct Stored {
 /// Cold, so that comparing versions stays out of the way of unconditional writes.
 #[cold]
 fn check_version(shard: &Shard, at: usize, expected: &Version) -> Result<()> {
-    if expected.as_u64() == shard.record(at).map(|record| record::version(record)) {
+    if expected.as_u64() == shard.record(at).map(Record::version) {
         return Ok(());
     }
     Err(Error::version_conflict())
 }
 
 impl Inner {
+    #[inline]
     pub(crate) fn get(&self, key: Key<'_>) -> Result<Option<Payload>> {
         self.check_open()?;
         let place = self.hash.place(key.as_bytes());
         let shard = self.shard(place).read();
         let Some(at) = shard.find_live(place.hash, key.as_bytes(), &*self.clock) else { return Ok(None) };
         shard.used(at);
-        Ok(shard.record(at).map(record::payload))
+        Ok(shard.record(at).cloned().map(Payload::from))
     }
 
     pub(crate) fn has(&self, key: Key<'_>) -> Result<bool> {
@@ -65,8 +66,8 @@ impl Inner {
         let cell = shard.cell(at);
         let (Some(ttl), Some(record)) = (self.left(cell.deadline), &cell.record) else { return Ok(None) };
         shard.used(at);
-        let version = Version::from_u64(record::version(record));
-        Ok(Some(Entry { value: record::payload(record), version, ttl }))
+        let version = Version::from_u64(record.version());
+        Ok(Some(Entry { value: Payload::from(record.clone()), version, ttl }))
     }
 
     pub(crate) fn ttl(&self, key: Key<'_>) -> Result<Option<Ttl>> {
@@ -109,6 +110,8 @@ impl Inner {
         put: Put<'_>,
     ) -> Result<(Stored, Deadline, Ttl), Refused> {
         self.check_open()?;
+        // The clock waits until all loads before it are done: it is asked before the search begins.
+        let fresh = (!put.keep_ttl).then(|| self.deadline(put.lifetime));
         let found = shard.find(hash, key);
         let mut kept = None;
         // A plain set does not care whether what it replaces is live, and does not look.
@@ -125,7 +128,7 @@ impl Inner {
         let (deadline, ttl) = match kept {
             // It was live a moment ago: a moment is left at least.
             Some(deadline) => (deadline, self.left(deadline).unwrap_or(Ttl::Left(std::time::Duration::from_nanos(1)))),
-            None => self.deadline(put.lifetime),
+            None => fresh.unwrap_or_else(|| self.deadline(put.lifetime)),
         };
         let stored = self.store_in(shard, hash, key, value, found, deadline)?;
         Ok((stored, deadline, ttl))
@@ -173,7 +176,7 @@ impl Inner {
     }
 
     pub(crate) fn take(&self, key: Key<'_>) -> Result<Option<Payload>> {
-        Ok(self.remove(key, None)?.map(|record| record::payload(&record)))
+        Ok(self.remove(key, None)?.map(Payload::from))
     }
 
     /// Removes a key and returns its record if it was live. An expired entry is freed as well, since it is at hand.
@@ -197,7 +200,7 @@ impl Inner {
     }
 
     pub(crate) fn get_and_touch(&self, key: Key<'_>, lifetime: Lifetime) -> Result<Option<Payload>> {
-        self.touch_with(key, lifetime, None, record::payload)
+        self.touch_with(key, lifetime, None, |record| Payload::from(record.clone()))
     }
 
     fn touch_with<T>(
@@ -256,7 +259,7 @@ impl Inner {
         let live = found.filter(|&at| shard.is_live(at, &*self.clock));
         let (from, deadline) = match live {
             Some(at) => {
-                let value = shard.record(at).and_then(|record| integer(record::value(record)));
+                let value = shard.record(at).and_then(|record| integer(record.value()));
                 let value = value.ok_or_else(|| Error::invalid("the value is not an integer of 64 bits"))?;
                 (value, shard.cell(at).deadline)
             }

@@ -5,11 +5,11 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 
 use store_core::{
-    ClearStep, Deadline, Entry, Error, Item, List, ListPage, Result, Scan, ScanCursor, ScanPage, Time, Ttl, Version,
-    Want,
+    ClearStep, Deadline, Entry, Error, Item, List, ListPage, Payload, Result, Scan, ScanCursor, ScanPage, Time, Ttl,
+    Version, Want,
 };
 
-use crate::record::{self, Record};
+use crate::record::Record;
 use crate::shard::Shard;
 use crate::store::Inner;
 
@@ -42,7 +42,7 @@ impl Shard {
             if look.live.len() >= want || look.examined >= stride {
                 return look;
             }
-            if !record::key(record).starts_with(prefix) {
+            if !record.key().starts_with(prefix) {
                 break;
             }
             look.examined += 1;
@@ -65,7 +65,7 @@ struct Head {
 
 impl Ord for Head {
     fn cmp(&self, other: &Head) -> Ordering {
-        record::key(&self.key).cmp(record::key(&other.key))
+        self.key.key().cmp(other.key.key())
     }
 }
 
@@ -88,12 +88,12 @@ fn item(record: &Record, deadline: Deadline, now: Time, want: Want) -> Item {
     let entry = match want {
         Want::Keys => None,
         Want::Entries => Some(Entry {
-            value: record::payload(record),
-            version: Version::from_u64(record::version(record)),
+            value: Payload::from(record.clone()),
+            version: Version::from_u64(record.version()),
             ttl: deadline.left(now).unwrap_or(Ttl::Left(std::time::Duration::from_nanos(1))),
         }),
     };
-    Item { key: record::key(record).into(), entry }
+    Item { key: record.key().into(), entry }
 }
 
 /// What is still to come of the shards looked at, and where each goes on.
@@ -147,7 +147,7 @@ impl Inner {
         }
         let mut page = ListPage { items: Vec::with_capacity(limit.min(1024)), resume: None };
         while let Some(Reverse(head)) = merge.heads.pop() {
-            let key = record::key(&head.key);
+            let key = head.key.key();
             match head.found {
                 Some(_) if page.items.len() >= limit => {
                     // A further live entry: the page is full, and more follows.
@@ -191,7 +191,7 @@ impl Inner {
             examined += look.examined;
             let items = look.live.iter().map(|found| item(&found.record, found.deadline, precise, scan.want));
             page.items.extend(items);
-            place.advance(look.last.as_deref().map(record::key).filter(|_| !look.end));
+            place.advance(look.last.as_ref().map(Record::key).filter(|_| !look.end));
         }
         Ok(page)
     }
@@ -219,7 +219,7 @@ impl Inner {
             drop(shard);
             step.deleted += live as u64;
             examined += freed.len();
-            place.advance(freed.last().map(|record| record::key(record)).filter(|_| slots.len() == STRIDE));
+            place.advance(freed.last().map(Record::key).filter(|_| slots.len() == STRIDE));
         }
         Ok(step)
     }

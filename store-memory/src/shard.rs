@@ -140,7 +140,7 @@ impl Shard {
         clock: &dyn Clock,
     ) -> Option<u64> {
         let version = self.next_version();
-        let slot = self.entries.insert(record::build(version, key, value), deadline, hash)?;
+        let slot = self.entries.insert(Record::new(version, key, value)?, deadline, hash)?;
         self.order.insert(slot, key, &self.entries);
         if let Some(recency) = &mut self.recency {
             recency.insert(slot);
@@ -162,10 +162,10 @@ impl Shard {
         let version = self.next_version();
         let mut old = None;
         if let Some(record) = &mut self.entries.table.cell_mut(at).record
-            && !record::rewrite(record, version, value)
+            && !record.rewrite(version, value)
         {
-            let new = record::build(version, record::key(record), value);
-            old = Some(std::mem::replace(record, new));
+            // Whoever writes has made sure that the value is not too long for a record.
+            old = Record::new(version, record.key(), value).map(|new| std::mem::replace(record, new));
         }
         self.set_deadline(at, deadline, clock);
         self.used(at);
@@ -313,7 +313,7 @@ impl Shard {
     /// Forgets everything and hands it over for dropping.
     pub(crate) fn clear(&mut self) -> impl Send + use<> {
         if let Some(limits) = &self.limits {
-            let records = self.entries.table.iter().filter_map(|cell| cell.record.as_deref());
+            let records = self.entries.table.iter().filter_map(|cell| cell.record.as_ref());
             records.for_each(|record| limits.release(record::charge_of(record)));
         }
         self.wheel = None;

@@ -160,6 +160,7 @@ impl fmt::Debug for Inner {
 }
 
 impl TryStore for MemoryStore {
+    #[inline]
     fn try_get(&self, _cx: &Context, key: Key<'_>) -> Option<Result<Option<Payload>>> {
         Some(self.inner.get(key))
     }
