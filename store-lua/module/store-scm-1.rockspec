@@ -13,16 +13,15 @@ description = {
 }
 dependencies = {
    "lua >= 5.1",
-   "luarocks-build-rust-mlua >= 0.2.6",
 }
 build = {
-   type = "rust-mlua",
-   modules = {
-      ["store"] = "store",
+   -- By cargo, for the Lua that luarocks works for.
+   type = "command",
+   build_command = "$(LUA) build.lua",
+   install = {
+      lib = {
+         store = "store.so",
+      },
    },
-   cargo_extra_args = { "--locked" },
-   include = {
-      ["store.d.lua"] = "../types/store.d.lua",
-      ["errors.d.lua"] = "../types/errors.d.lua",
-   },
+   copy_directories = {},
 }

@@ -21,24 +21,34 @@ pub(crate) struct Inner {
 /// A handle as Lua holds it: released when it is collected, at the latest.
 #[derive(Debug)]
 pub(crate) struct LuaHandle {
-    inner: Shared<Inner>,
+    /// `None` in the one that is made to make its type known.
+    inner: Option<Shared<Inner>>,
     /// Where Lua has it.
     address: AtomicUsize,
 }
 
 impl LuaHandle {
-    pub(crate) fn inner(&self) -> &Inner {
-        &self.inner
+    /// A handle on nothing.
+    pub(crate) fn nothing() -> LuaHandle {
+        LuaHandle { inner: None, address: AtomicUsize::new(0) }
+    }
+
+    fn release(&self) {
+        if let Some(inner) = &self.inner {
+            inner.handle.release();
+        }
     }
 }
 
 impl Drop for LuaHandle {
     fn drop(&mut self) {
-        self.inner.module.shared.live.remove(self.address.load(Ordering::Relaxed), &self.inner);
-        if !self.inner.handle.is_released() {
-            self.inner.module.held.collected();
+        if let Some(inner) = &self.inner {
+            inner.module.shared.live.remove(self.address.load(Ordering::Relaxed), inner);
+            if !inner.handle.is_released() {
+                inner.module.held.collected();
+            }
+            inner.handle.release();
         }
-        self.inner.handle.release();
     }
 }
 
@@ -54,11 +64,12 @@ impl UserData for LuaHandle {
             Ok(methods.map_or(Value::Nil, Value::Table))
         });
         registry.add_meta_method(MetaMethod::ToString, |_, this, ()| {
-            Ok(if this.inner.handle.is_released() { "store.Store{released}" } else { "store.Store{}" })
+            let is_out = this.inner.as_ref().is_some_and(|inner| !inner.handle.is_released());
+            Ok(if !is_out { "store.Store{released}" } else { "store.Store{}" })
         });
         // By name, since some Lua versions do not know it.
         registry.add_meta_method("__close", |_, this, _: Value| {
-            this.inner.handle.release();
+            this.release();
             Ok(())
         });
     }
@@ -68,19 +79,21 @@ impl UserData for LuaHandle {
 pub(crate) type Receiver = Either<UserDataRef<LuaHandle>, Value>;
 
 /// The handle, or the mistake to raise.
-pub(crate) fn receive<'a>(receiver: &'a Receiver, method: &str) -> Result<&'a LuaHandle, Stop> {
-    match receiver {
-        Either::Left(handle) => Ok(handle),
-        Either::Right(other) => {
-            Err(Stop::Raise(format!("calling '{method}' on bad self (store.Store expected, got {})", type_name(other))))
-        }
-    }
+pub(crate) fn receive<'a>(receiver: &'a Receiver, method: &str) -> Result<&'a Inner, Stop> {
+    let got = match receiver {
+        Either::Left(handle) => match &handle.inner {
+            Some(inner) => return Ok(inner),
+            None => "userdata",
+        },
+        Either::Right(other) => type_name(other),
+    };
+    Err(Stop::Raise(format!("calling '{method}' on bad self (store.Store expected, got {got})")))
 }
 
 /// A new handle for a script.
 pub(crate) fn give(lua: &Lua, module: &Arc<Module>, handle: Handle) -> mlua::Result<Value> {
     let inner = Shared::new(Inner { handle, module: Arc::clone(module) });
-    let given = lua.create_userdata(LuaHandle { inner: Shared::clone(&inner), address: AtomicUsize::new(0) })?;
+    let given = lua.create_userdata(LuaHandle { inner: Some(Shared::clone(&inner)), address: AtomicUsize::new(0) })?;
     let address = given.to_pointer() as usize;
     given.borrow::<LuaHandle>()?.address.store(address, Ordering::Relaxed);
     module.shared.live.add(address, inner);

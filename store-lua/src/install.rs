@@ -12,7 +12,8 @@ use store_core::config::Document;
 use store_core::{Context, Error, Registry};
 
 use crate::args::bytes;
-use crate::handle::Methods;
+use crate::errors::ErrorObject;
+use crate::handle::{LuaHandle, Methods};
 use crate::held::{Held, collected_of, hand_out};
 use crate::module::{Blocker, Module, Shared};
 use crate::ops::{Done, Ended, conclude, methods};
@@ -20,7 +21,7 @@ use crate::raw::Live;
 use crate::reply::Reply;
 use crate::shim::{self, bad_argument, results};
 use crate::value::ArrayMark;
-use crate::wait::{OwnedSite, Wait, waiter};
+use crate::wait::{OwnedSite, Pending, Wait, waiter};
 
 /// How the module behaves in a VM.
 #[derive(Clone)]
@@ -310,12 +311,22 @@ impl Vm {
         methods.raw_set("each", each)?;
         crate::sandbox::protect(lua, &methods)?;
         lua.set_app_data(Methods(methods));
+        know_types(lua)?;
         #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
         let shared = Arc::new(Shared { mark, live, no_executor: idle_waker(lua)? });
         let vm = Vm { shared, wait, errors };
         lua.set_app_data(vm.clone());
         Ok(vm)
     }
+}
+
+/// Makes one of everything that scripts may be given. mlua prepares a type when the first of it is made, and must not while the VM ends:
+/// but a finaliser may call us even then.
+fn know_types(lua: &Lua) -> mlua::Result<()> {
+    lua.create_userdata(LuaHandle::nothing())?;
+    lua.create_userdata(Pending::nothing())?;
+    lua.create_userdata(ErrorObject::from(Error::invalid("")))?;
+    Ok(())
 }
 
 /// The methods that have a short way, and what fetches their errors.

@@ -58,6 +58,11 @@ impl Pending {
     pub(crate) fn new(wait: Wait) -> Pending {
         Pending(Mutex::new(Some(wait)))
     }
+
+    /// Nothing to wait for.
+    pub(crate) fn nothing() -> Pending {
+        Pending(Mutex::new(None))
+    }
 }
 
 /// The Lua function that waits for an operation and gives its results.

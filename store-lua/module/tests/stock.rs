@@ -35,12 +35,16 @@ const FEATURE: &str = if cfg!(feature = "luajit") {
     "lua54"
 };
 
+/// Where this build goes: tests run from target/debug/deps.
+fn library_target() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_path_buf()
+}
+
 /// A folder with the library as `store.so`. Cargo does not build a shared library for tests by itself.
 fn library() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        // Tests run from target/debug/deps.
-        let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_path_buf();
+        let target = library_target();
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--lib", "--features", FEATURE]).current_dir(env!("CARGO_MANIFEST_DIR"));
         assert!(cargo.env("CARGO_TARGET_DIR", &target).status().unwrap().success());
@@ -194,4 +198,159 @@ fn open_takes_a_file_an_environment_and_a_caller() {
     )
     .unwrap();
     run(&script, &folder, &[]);
+}
+
+/// `fork` and `wait` for scripts, in C: no Lua has them by itself.
+const FORK: &str = r#"
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+typedef struct lua_State lua_State;
+void lua_pushnumber(lua_State *, double);
+void lua_pushcclosure(lua_State *, int (*)(lua_State *), int);
+void lua_createtable(lua_State *, int, int);
+void lua_setfield(lua_State *, int, const char *);
+double luaL_checknumber(lua_State *, int);
+static int forked(lua_State *L) { lua_pushnumber(L, fork()); return 1; }
+static int quit(lua_State *L) { _exit((int)luaL_checknumber(L, 1)); }
+static int waited(lua_State *L) {
+  int status = -1;
+  waitpid((pid_t)luaL_checknumber(L, 1), &status, 0);
+  lua_pushnumber(L, WIFEXITED(status) ? WEXITSTATUS(status) : 128);
+  return 1;
+}
+int luaopen_process(lua_State *L) {
+  lua_createtable(L, 0, 3);
+  lua_pushcclosure(L, forked, 0); lua_setfield(L, -2, "fork");
+  lua_pushcclosure(L, quit, 0); lua_setfield(L, -2, "exit");
+  lua_pushcclosure(L, waited, 0); lua_setfield(L, -2, "wait");
+  return 1;
+}
+"#;
+
+/// A Redis server of this test's own, ended with it.
+struct Server(std::process::Child, u16);
+
+impl Server {
+    fn start(folder: &Path) -> Server {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .current_dir(folder)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("redis-server: install it");
+        let server = Server(child, port);
+        for _ in 0..500 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return server;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("redis-server does not answer");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_child_of_fork_works_on_connections_of_its_own() {
+    let folder = folder("fork");
+    let source = folder.join("process.c");
+    std::fs::write(&source, FORK).unwrap();
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-o"]).arg(folder.join("process.so")).arg(&source);
+    if cfg!(target_os = "macos") {
+        cc.args(["-undefined", "dynamic_lookup"]);
+    }
+    assert!(cc.status().expect("cc: install a C compiler").success());
+    let server = Server::start(&folder);
+    let text = format!(
+        "[stores.'app:shared']\nbackend = 'redis'\noptions = {{ url = 'redis://127.0.0.1:{}' }}\n\
+         [stores.'app:cache']\nbackend = 'memory'\n",
+        server.1
+    );
+    std::fs::write(folder.join("store.toml"), text).unwrap();
+    let script = folder.join("script.lua");
+    std::fs::write(
+        &script,
+        "package.cpath = './?.so;' .. package.cpath
+         local process, store = require('process'), require('store')
+         -- The parent has connections, and a runtime, before it forks.
+         local shared = assert(store.get('app:shared'))
+         assert(shared:set('parent', {from = 'parent'}, 60))
+         local own = assert(store.get('app:cache'))
+         assert(own:set('k', 1))
+         local children = {}
+         for index = 1, 3 do
+           local child = process.fork()
+           if child == 0 then
+             local ok, err = pcall(function()
+               local mine = assert(store.get('app:shared'))
+               assert(assert(mine:get('parent')).from == 'parent')
+               assert(mine:set('child' .. index, index, 60))
+               assert(mine:increment('children') > 0)
+               -- What was in memory is the parent's: the child opens its stores anew.
+               assert(store.get('app:cache'):get('k') == nil)
+             end)
+             if not ok then io.stderr:write(tostring(err), '\\n') end
+             process.exit(ok and 0 or 1)
+           end
+           children[index] = child
+         end
+         for index, child in ipairs(children) do
+           assert(process.wait(child) == 0, 'child ' .. index)
+           assert(shared:get('child' .. index) == index)
+         end
+         assert(shared:get('children') == 3)
+         assert(own:get('k') == 1)
+         print('done')",
+    )
+    .unwrap();
+    assert_eq!(run(&script, &folder, &[]), "done\n");
+}
+
+/// Where luarocks does not work for the interpreter (Debian's does not for LuaJIT), `build.lua` is all there is.
+#[test]
+fn luarocks_make_installs_a_module_that_loads() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = library_target();
+    let build = |mut command: Command| {
+        let command = command.current_dir(here).env("STORE_PROFILE", "dev").env("CARGO_TARGET_DIR", &target);
+        let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; install it"));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+    };
+    let tree = folder("tree");
+    let script = tree.join("script.lua");
+    std::fs::write(&script, "assert(require('store').get('app:cache'):set('k', {1})) print(package.loaded.store ~= nil)").unwrap();
+    let path = if FEATURE == "luajit" {
+        let mut command = Command::new(INTERPRETER);
+        command.arg("build.lua");
+        build(command);
+        here.to_path_buf()
+    } else {
+        let version = INTERPRETER.trim_start_matches("lua");
+        // luarocks wants to see Lua's headers, which come in another package and which nothing is compiled with here.
+        let number = format!("50{}", version.trim_start_matches("5."));
+        std::fs::write(tree.join("lua.h"), format!("#define LUA_VERSION_NUM {number}\n")).unwrap();
+        let mut command = Command::new("luarocks");
+        command.args(["make", "--lua-version", version, "--tree"]).arg(&tree).arg("store-scm-1.rockspec");
+        command.arg(format!("LUA_INCDIR={}", tree.display()));
+        build(command);
+        tree.join("lib/lua").join(version)
+    };
+    let output = Command::new(INTERPRETER)
+        .arg(&script)
+        .current_dir(&tree)
+        .env("LUA_CPATH", format!("{}/?.so", path.display()))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "true\n", "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::remove_file(here.join("store.so")).unwrap();
 }

@@ -107,8 +107,7 @@ fn method<A: FromLuaMulti + 'static>(
     run: fn(&Call<'_>, A) -> Ended,
 ) -> mlua::Result<Method> {
     let function = lua.create_function(move |lua, (receiver, arguments): (Receiver, A)| {
-        let ended = receive(&receiver, operation).and_then(|handle| {
-            let Inner { handle, module } = handle.inner();
+        let ended = receive(&receiver, operation).and_then(|Inner { handle, module }| {
             let call = Call { lua, module, handle: Current::new(module, handle), operation };
             run(&call, arguments).map_err(|stop| call.explain(stop))
         });

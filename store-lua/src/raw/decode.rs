@@ -104,6 +104,9 @@ pub(super) unsafe fn push(state: *mut lua_State, mark: c_int, bytes: &[u8], trou
                 Token::Nil => ffi::lua_pushlightuserdata(state, std::ptr::null_mut()),
                 Token::Array(count) | Token::Map(count) => {
                     let is_map = matches!(token, Token::Map(_));
+                    if wants_key(open(&frames, depth)) {
+                        return trouble.set(foreign(BAD_KEY));
+                    }
                     if depth == MAX_DEPTH || count > c_int::MAX as usize {
                         return trouble.set(foreign("deeper nesting or longer tables than are ever written"));
                     }
@@ -142,7 +145,7 @@ pub(super) unsafe fn push(state: *mut lua_State, mark: c_int, bytes: &[u8], trou
                     frame.has_key = false;
                 } else {
                     if !may_be_key(&token) {
-                        return trouble.set(foreign("a key that no table can have"));
+                        return trouble.set(foreign(BAD_KEY));
                     }
                     frame.has_key = true;
                     break;
@@ -186,6 +189,14 @@ fn fill<'a>(decoder: &mut Decoder<'a>, batch: &mut Batch<'a>, trouble: &mut Trou
     }
 }
 
+const BAD_KEY: &str = "a key that no table can have";
+
+/// Whether the next value is a key.
+fn wants_key(frames: &[Frame]) -> bool {
+    frames.last().is_some_and(|frame| frame.index == 0 && !frame.has_key)
+}
+
+/// Whether a value that is no table may be a key.
 fn may_be_key(token: &Token<'_>) -> bool {
     match token {
         Token::Str(_) | Token::Int(_) | Token::Bool(_) => true,

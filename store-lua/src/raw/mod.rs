@@ -21,6 +21,7 @@ mod decode;
 mod encode;
 #[cfg(not(feature = "luau"))]
 mod hot;
+#[cfg_attr(feature = "luau", allow(dead_code, reason = "the C functions are not there"))]
 mod live;
 mod stack;
 

@@ -1,0 +1,246 @@
+//! The code that calls Lua's C API, where it is easiest to get wrong: memory that runs out, finalisers in the middle, VMs that end, foreign
+//! userdata, bytes that are almost right. `cargo xtask asan` runs this under AddressSanitizer.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+
+mod common;
+
+use common::{Bench, Vm};
+use proptest::prelude::*;
+use store_lua::Options;
+use store_lua::mlua::Lua;
+use store_lua::store_core::codec::{self, Limits, Raw};
+use store_lua::store_core::config::Document;
+use store_lua::store_core::{Audit, Context, Denial, Expiry, Registry, Value, block_on};
+
+const VALUES: &str = "
+    local values = {
+      'short', string.rep('x', 900), string.rep('y', 100000), 1, 1.5, true, {}, { 1, 2, 3 }, { a = { b = { c = {} } } },
+    }
+    local wide, deep = {}, 'leaf'
+    for i = 1, 200 do wide[i] = { id = i, name = 'name ' .. i } end
+    for _ = 1, 90 do deep = { deep, x = 1 } end
+    values[#values + 1] = wide
+    values[#values + 1] = deep
+";
+
+#[test]
+fn memory_may_run_out_at_any_point_of_a_call() {
+    let vm = Vm::new(Bench::MemorySync, "");
+    vm.run(
+        "fill.lua",
+        &format!("{VALUES} cache, count = open(), #values kept = values for i, value in ipairs(values) do assert(cache:set('k' .. i, value)) end"),
+    )
+    .unwrap();
+    let get = vm.lua.load("local i = ... return (pcall(cache.get, cache, 'k' .. i))").into_function().unwrap();
+    let set = vm.lua.load("local i = ... return (pcall(cache.set, cache, 'k' .. i, kept[i]))").into_function().unwrap();
+    let (mut failed, mut done) = (0, 0);
+    for index in 1..=11 {
+        for spare in (0..2000).step_by(40).chain((2000..400_000).step_by(20_000)) {
+            vm.lua.gc_collect().unwrap();
+            vm.lua.set_memory_limit(vm.lua.used_memory() + spare).unwrap();
+            let got = get.call::<bool>(index).unwrap_or(false);
+            let was_set = set.call::<bool>(index).unwrap_or(false);
+            vm.lua.set_memory_limit(0).unwrap();
+            failed += usize::from(!got);
+            done += usize::from(got && was_set);
+        }
+    }
+    assert!(failed > 50 && done > 50, "{failed} failed, {done} done");
+    vm.run("after.lua", "for i = 1, count do equal(cache:get('k' .. i), kept[i]) end").unwrap();
+}
+
+#[test]
+#[cfg(any(feature = "lua55", feature = "lua54", feature = "lua53", feature = "lua52"))]
+fn finalisers_may_call_the_store_in_the_middle_of_a_call() {
+    let vm = Vm::new(Bench::MemorySync, "");
+    vm.run(
+        "finalisers.lua",
+        &format!(
+            "{VALUES}
+             local cache, ran = open(), 0
+             for i, value in ipairs(values) do assert(cache:set('k' .. i, value)) end
+             local function litter()
+               for n = 1, 20 do
+                 setmetatable({{}}, {{ __gc = function()
+                   ran = ran + 1
+                   assert(same(cache:get('k' .. (n % #values + 1)), values[n % #values + 1]))
+                   assert(cache:set('gc', {{ n, {{ n }} }}))
+                   -- A handle that goes while another call is under way.
+                   open():release()
+                 end }})
+               end
+             end
+             collectgarbage('setpause', 100)
+             collectgarbage('setstepmul', 400)
+             for round = 1, 8 do
+               for i, value in ipairs(values) do
+                 litter()
+                 assert(same(cache:get('k' .. i), value))
+                 assert(cache:set('k' .. i, value))
+               end
+             end
+             assert(ran > 200, ran)"
+        ),
+    )
+    .unwrap();
+}
+
+#[test]
+#[cfg(not(feature = "luau"))]
+fn finalisers_may_call_the_store_while_the_vm_ends() {
+    for _ in 0..20 {
+        let vm = Vm::new(Bench::MemorySync, "");
+        vm.run(
+            "end.lua",
+            "local cache = open()
+             assert(cache:set('k', { 1 }))
+             kept = {}
+             local make = newproxy and function(f) local p = newproxy(true) getmetatable(p).__gc = f return p end
+               or function(f) return setmetatable({}, { __gc = f }) end
+             for n = 1, 50 do
+               kept[n] = make(function()
+                 pcall(cache.get, cache, 'k') pcall(cache.set, cache, 'k', { n }) pcall(cache.get, cache, 1.5)
+                 pcall(open) pcall(cache.get_or_set, cache, 'n' .. n, function() return n end) pcall(cache.list, cache)
+               end)
+             end",
+        )
+        .unwrap();
+        drop(vm);
+    }
+}
+
+#[test]
+fn what_is_no_handle_is_told_so_whatever_it_is() {
+    let vm = Vm::new(Bench::MemorySync, "");
+    vm.run(
+        "receivers.lua",
+        "local store, cache = require('store'), open()
+         for _, name in ipairs({ 'get', 'has', 'set', 'delete', 'touch', 'increment' }) do
+           for _, self in ipairs({ errors.new('x'), store.null, 'text', 1, true, {}, print, coroutine.create(print) }) do
+             raises('store.Store expected', cache[name], self, 'key', 1)
+           end
+           raises('store.Store expected', cache[name])
+           for _, key in ipairs({ 1.5, true, {}, print, cache }) do
+             raises('string expected', cache[name], cache, key, 1)
+           end
+         end
+         -- Many handles, in any order, at addresses that are used again.
+         local handles = {}
+         for n = 1, 5000 do
+           local at = n % 50 + 1
+           handles[at] = open()
+           assert(handles[at]:set('k' .. at, n))
+           equal(handles[at]:get('k' .. at), n)
+           if n % 500 == 0 then collectgarbage() end
+         end
+         cache:release()
+         for _, name in ipairs({ 'get', 'has', 'delete', 'increment' }) do
+           fails('INVALID', 'released', cache[name](cache, 'k'))
+         end
+         fails('INVALID', 'released', cache:set('k', print))
+         fails('INVALID', 'released', cache:touch('k', 1))",
+    )
+    .unwrap();
+}
+
+#[derive(Debug)]
+struct Panics;
+
+impl Audit for Panics {
+    fn denied(&self, _: &Denial<'_>) {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_panic_of_the_hosts_own_code_is_an_error_for_the_script() {
+    let text = "[stores.'app:cache']\nbackend = 'memory'\n[security]\nstrict = true\n\
+                [[security.policies]]\nid = 'get'\nactions = ['store.get']\nresources = ['*']\neffect = 'allow'\n";
+    let document = Document::parse(text, "configuration").unwrap();
+    let config = document.resolve(None, &store::backends(), &|_| None).unwrap();
+    let registry = Registry::builder(config).audit(Panics).build();
+    let lua = Lua::new();
+    let options = Options::new().context(Context::new(None, Some(vec![])));
+    store_lua::install_with(&lua, registry, options).unwrap();
+    lua.load(
+        "local cache = assert(require('store').get('app:cache'))
+         for _ = 1, 3 do
+           local ok, value, err = pcall(cache.get, cache, 'k')
+           assert(not ok or (value == nil and err:kind() == errors.INTERNAL), tostring(err))
+         end",
+    )
+    .exec()
+    .unwrap();
+}
+
+#[test]
+fn v6_values_that_are_almost_right_hurt_nobody() {
+    let vm = Vm::new(Bench::MemorySync, "");
+    let handle = block_on(vm.registry.get("app:cache")).unwrap();
+    vm.lua.load("cache = open()").exec().unwrap();
+    let read = vm
+        .lua
+        .load(
+            "local value, err = cache:get('bytes')
+             local entry, entry_err = cache:entry('bytes')
+             -- Both ways to read agree.
+             if err then
+               equal(entry_err:message(), err:message())
+               equal(entry_err:kind(), err:kind())
+               return err:kind()
+             end
+             equal(value, entry and entry.value)
+             return 'value'",
+        )
+        .into_function()
+        .unwrap();
+    let value = prop::collection::vec((any::<u8>(), any::<i32>(), ".{0,12}"), 0..20).prop_map(|parts| {
+        let items = parts.into_iter().map(|(which, number, text)| match which % 5 {
+            0 => Value::Integer(number.into()),
+            1 => Value::from(text),
+            2 => Value::Array(vec![Value::Integer(number.into()), Value::Array(vec![])]),
+            3 => Value::Map(vec![(Value::from(text), Value::Float(0.5)), (Value::Integer(number.into()), Value::Null)]),
+            _ => Value::Bool(number > 0),
+        });
+        Value::Array(items.collect())
+    });
+    let outcomes = [const { std::cell::Cell::new(0) }; 2];
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4);
+    proptest!(ProptestConfig::with_cases(1500), |(value in value, changes in changes, cut in any::<Option<u8>>())| {
+        let mut bytes = Vec::new();
+        codec::encode(&value, &Limits::default(), &mut bytes).unwrap();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(bytes.len().saturating_sub(usize::from(cut % 8)).max(1));
+        }
+        if block_on(handle.set("bytes", &Raw(&bytes), Expiry::Default)).is_err() {
+            return Ok(());
+        }
+        let outcome: String = read.call(()).unwrap();
+        prop_assert!(matches!(outcome.as_str(), "value" | "Internal" | "Invalid"), "{}", outcome);
+        let count = &outcomes[usize::from(outcome == "value")];
+        count.set(count.get() + 1);
+    });
+    assert!(outcomes.iter().all(|count| count.get() > 20), "{outcomes:?}");
+}
+
+#[test]
+fn v6_what_no_table_can_have_as_a_key_is_foreign() {
+    let vm = Vm::new(Bench::MemorySync, "");
+    let handle = block_on(vm.registry.get("app:cache")).unwrap();
+    // A map of one entry, whose key is: an array that ends in an integer, an empty one, a map, nil, NaN.
+    let keys: [&[u8]; 5] =
+        [&[0x91, 0x20], &[0x90], &[0x81, 0x01, 0x02], &[0xc0], &[0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0]];
+    for key in keys {
+        let bytes = [&[0x81], key, &[0x01]].concat();
+        block_on(handle.set("k", &Raw(&bytes), Expiry::Default)).unwrap();
+        vm.run(
+            "key.lua",
+            "local err = fails('INTERNAL', 'a key', open():get('k')) equal(err:details().reason, 'foreign')",
+        )
+        .unwrap();
+    }
+}
