@@ -36,13 +36,13 @@ impl RedisStore {
                 Ok(Value::Int(FOREIGN)) => Err(envelope::foreign()),
                 Ok(Value::Int(OVERFLOW)) => Err(overflow()),
                 Ok(Value::Int(NOT_TEXT)) if self.format == Format::Raw => Err(no_integer()),
-                Ok(Value::Int(NOT_TEXT)) => match self.count_by_version(lane, key, by.delta).await? {
+                Ok(Value::Int(NOT_TEXT)) => match Box::pin(self.count_by_version(lane, key, by.delta)).await? {
                     Some(sum) => Ok(sum),
                     None => continue,
                 },
                 Ok(_) => Err(bad_reply()),
                 Err(Failure::Lost(error)) if self.format == Format::Envelope => {
-                    self.counted(lane, key, version, error).await
+                    Box::pin(self.counted(lane, key, version, error)).await
                 }
                 Err(failure) => Err(lane.of_write(failure)),
             };

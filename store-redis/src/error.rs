@@ -206,6 +206,12 @@ pub(crate) fn connecting(place: &str, error: &io::Error) -> Error {
     Error::unavailable(format!("cannot connect to Redis at {place}: {why}"))
 }
 
+/// Another server was made the primary while a connection to this one came to be.
+#[cold]
+pub(crate) fn replaced(place: &str) -> Error {
+    Error::unavailable(format!("the Redis at {place} has been replaced as the primary")).with_reason("failover")
+}
+
 /// Connecting took too long.
 #[cold]
 pub(crate) fn connect_timeout(place: &str, after: Duration) -> Error {

@@ -142,8 +142,11 @@ impl RedisStore {
         if self.index.is_none() {
             return lane.once(command).await;
         }
-        let index = self.index_key(lane).await?;
-        lane.script(script, key, index, |wrapped| append(wrapped, command)).await
+        let indexed = async {
+            let index = self.index_key(lane).await?;
+            lane.script(script, key, index, |wrapped| append(wrapped, command)).await
+        };
+        Box::pin(indexed).await
     }
 
     /// Runs a script on one key.
@@ -154,11 +157,16 @@ impl RedisStore {
         key: FullKey<'_>,
         arguments: impl Fn(&mut Cmd),
     ) -> Result<Value, Failure> {
-        match self.index_key(lane).await? {
-            Some(index) => lane.script(kinds.indexed, key, Some(index), arguments).await,
-            None if self.format == Format::Raw => lane.script(kinds.raw, key, None, arguments).await,
-            None => lane.script(kinds.plain, key, None, arguments).await,
-        }
+        let index = match &self.index {
+            Some(_) => Box::pin(self.index_key(lane)).await?,
+            None => None,
+        };
+        let script = match (index, self.format) {
+            (Some(_), _) => kinds.indexed,
+            (None, Format::Raw) => kinds.raw,
+            (None, Format::Envelope) => kinds.plain,
+        };
+        lane.script(script, key, index, arguments).await
     }
 
     /// Makes sure of the index before a batch of writes or deletes.

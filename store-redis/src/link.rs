@@ -1,5 +1,6 @@
 //! One live connection.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use redis::aio::MultiplexedConnection;
@@ -65,7 +66,9 @@ impl Link {
     /// Sends one command and awaits its answer.
     pub(crate) async fn call(&self, command: &Cmd, deadlines: &Deadlines, until: Moment) -> Result<Value, Failure> {
         let mut connection = self.connection.clone();
-        let answer = deadlines.within(until, connection.send_packed_command(command)).await;
+        // Pinned here and not passed by value, which would make room for it twice.
+        let request = pin!(connection.send_packed_command(command));
+        let answer = deadlines.within(until, request).await;
         match self.judge(answer)? {
             Value::ServerError(refusal) => Err(self.refused(error::reply(&refusal))),
             value => Ok(value),
@@ -80,7 +83,8 @@ impl Link {
         until: Moment,
     ) -> Result<Vec<Value>, Failure> {
         let mut connection = self.connection.clone();
-        let answer = deadlines.within(until, connection.send_packed_commands(commands, 0, commands.len())).await;
+        let request = pin!(connection.send_packed_commands(commands, 0, commands.len()));
+        let answer = deadlines.within(until, request).await;
         let answers = self.judge(answer)?;
         for answer in &answers {
             if let Value::ServerError(refusal) = answer
@@ -100,7 +104,7 @@ impl Link {
         until: Moment,
     ) -> Result<Vec<Value>, Failure> {
         let mut connection = self.connection.clone();
-        let request = connection.send_packed_commands(commands, commands.len() + 1, 1);
+        let request = pin!(connection.send_packed_commands(commands, commands.len() + 1, 1));
         let answers = self.judge(deadlines.within(until, request).await)?;
         match answers.into_iter().next() {
             Some(Value::Array(values)) if values.len() == commands.len() => {

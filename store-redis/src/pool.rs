@@ -1,4 +1,7 @@
 //! The connections of a store, and how requests go over them: each under one deadline, repeated only where that is harmless.
+//!
+//! What a call rarely needs is boxed, here and in the operations: futures are allocated for each call, and small ones cost
+//! less (`tests/cost.rs`).
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
@@ -110,7 +113,7 @@ impl Lane<'_> {
         let connection = match self.route {
             Route::Connection(connection) => connection,
             Route::Slot(cluster, slot) => {
-                let answers = cluster.send(slot, Request::One(command), self.until).await?;
+                let answers = Box::pin(cluster.send(slot, Request::One(command), self.until)).await?;
                 return answers.into_iter().next().ok_or_else(|| error::bad_reply().into());
             }
         };
@@ -157,7 +160,9 @@ impl Lane<'_> {
     pub(crate) async fn together(&self, commands: &Pipeline) -> Result<Vec<Value>, Failure> {
         let connection = match self.route {
             Route::Connection(connection) => connection,
-            Route::Slot(cluster, slot) => return cluster.send(slot, Request::Transaction(commands), self.until).await,
+            Route::Slot(cluster, slot) => {
+                return Box::pin(cluster.send(slot, Request::Transaction(commands), self.until)).await;
+            }
         };
         let link = connection.link(self.until).await?;
         link.transaction(commands, &self.pool.deadlines, self.until).await
@@ -199,7 +204,9 @@ impl Lane<'_> {
             command
         };
         match self.once(&command("EVALSHA", &script.hash)).await {
-            Err(Failure::Refused(refusal)) if refusal.no_script => self.once(&command("EVAL", &script.code)).await,
+            Err(Failure::Refused(refusal)) if refusal.no_script => {
+                Box::pin(self.once(&command("EVAL", &script.code))).await
+            }
             result => result,
         }
     }

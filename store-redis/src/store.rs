@@ -184,7 +184,7 @@ impl RedisStore {
             (Ok(Value::Okay), _) => Ok(Written { version: stored.version(), ttl: ttl_from(put.lifetime) }),
             (Ok(Value::Nil), Some(refused)) => Err(refused()),
             (Ok(_), _) => Err(bad_reply()),
-            (Err(Failure::Lost(error)), _) => self.resolve(lane, key, stored.version(), error).await,
+            (Err(Failure::Lost(error)), _) => Box::pin(self.resolve(lane, key, stored.version(), error)).await,
             (Err(failure), _) => Err(lane.of_write(failure)),
         }
     }
@@ -411,7 +411,7 @@ impl Store for RedisStore {
 
     async fn get(&self, _: &Context, key: Key<'_>) -> Result<Option<Payload>> {
         if let Some(near) = &self.near {
-            return self.get_near(near, key).await;
+            return Box::pin(self.get_near(near, key)).await;
         }
         let value = self.pool.lane(key).read(&RedisStore::command("GET", self.keys.of(key))).await?;
         self.format.value(value)
@@ -441,14 +441,14 @@ impl Store for RedisStore {
             // Without a live entry there is no TTL to keep.
             Condition::IfAbsent => self.put_plain(key, value, put).await,
             Condition::Always | Condition::IfPresent if !put.keep_ttl => self.put_plain(key, value, put).await,
-            _ => self.put_scripted(key, value, put).await,
+            _ => Box::pin(self.put_scripted(key, value, put)).await,
         }
     }
 
     async fn delete(&self, _: &Context, key: Key<'_>, if_version: Option<&Version>) -> Result<bool> {
         let _writing = self.writing(key);
         if let Some(version) = if_version {
-            return self.change_if(key, version, index::DELETE_IF, None).await;
+            return Box::pin(self.change_if(key, version, index::DELETE_IF, None)).await;
         }
         self.delete_one(key).await
     }
@@ -456,7 +456,7 @@ impl Store for RedisStore {
     async fn touch(&self, _: &Context, key: Key<'_>, lifetime: Lifetime, if_version: Option<&Version>) -> Result<bool> {
         let _writing = self.writing(key);
         if let Some(version) = if_version {
-            return self.change_if(key, version, index::TOUCH_IF, Some(lifetime)).await;
+            return Box::pin(self.change_if(key, version, index::TOUCH_IF, Some(lifetime))).await;
         }
         let lane = self.pool.lane(key);
         let full = self.keys.of(key);
@@ -472,7 +472,7 @@ impl Store for RedisStore {
         let mut commands = redis::pipe();
         commands.atomic();
         commands.cmd("PERSIST").arg(full).cmd("EXISTS").arg(full);
-        match lane.together(&commands).await {
+        match Box::pin(lane.together(&commands)).await {
             Ok(values) => truth(values.get(1).unwrap_or(&Value::Nil)),
             Err(failure) => Err(lane.of_write(failure)),
         }

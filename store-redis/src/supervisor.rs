@@ -93,7 +93,7 @@ impl Supervised {
     pub(crate) async fn link(&self, until: Moment) -> Result<Arc<Link>> {
         match self.0.link.load_full() {
             Some(link) if !link.has_ended() => Ok(link),
-            _ => self.wait(until).await,
+            _ => Box::pin(self.wait(until)).await,
         }
     }
 
@@ -172,6 +172,10 @@ impl Inner {
             let attempt = async {
                 let target = self.server.locate(&self.manner).await?;
                 let opened = connect(&target, &self.manner, previous).await?;
+                // A server that was frozen accepts what was begun long ago, and may have been replaced meanwhile.
+                if self.server.can_move() && self.server.locate(&self.manner).await? != target {
+                    return Err(error::replaced(&target.to_string()));
+                }
                 Ok((target, opened))
             };
             let (target, opened) = match tokio::time::timeout(self.connect_timeout, attempt).await {
@@ -208,7 +212,7 @@ impl Inner {
                         link.probe(&self.deadlines, until).await;
                     }
                     // Pending for ever where the server cannot become another one.
-                    () = &mut moved => link.end(),
+                    () = &mut moved => break,
                     () = self.close.notified() => {
                         if self.closed.load(Ordering::SeqCst) {
                             link.end();

@@ -92,3 +92,31 @@ fn a_single_key_operation_is_one_command() {
     let seen = commands(&server, || assert!(block_on(handle.delete("k")).unwrap()));
     assert_eq!(seen.values().sum::<u64>(), 1, "{seen:?}");
 }
+
+/// A future is allocated for each call, and moved there as a whole. Half of what a plain one takes is redis-rs' own; what a call rarely needs
+/// (waiting for a connection, a cluster, a script, reading a version back) is allocated when it is needed.
+#[test]
+fn the_futures_of_plain_calls_are_small() {
+    use store_core::{Context, Key, Lifetime, Put, Store};
+    fn size<T>(future: std::pin::Pin<Box<dyn Future<Output = T> + Send + '_>>) -> usize {
+        size_of_val(&*future)
+    }
+    let store = store_redis::RedisStore::open("app:cache", &RedisOptions::new("redis://127.0.0.1:1")).unwrap();
+    let (cx, key) = (Context::none(), Key::new("k").unwrap());
+    let sizes = [
+        ("get", size(store.get(&cx, key))),
+        ("has", size(store.has(&cx, key))),
+        ("put", size(store.put(&cx, key, b"", Put::always(Lifetime::NEVER)))),
+        ("delete", size(store.delete(&cx, key, None))),
+        ("touch", size(store.touch(&cx, key, Lifetime::NEVER, None))),
+        (
+            "increment",
+            size(store.increment(&cx, key, store_core::Increment { delta: 1, initial: 0, lifetime: Lifetime::NEVER })),
+        ),
+        ("entry", size(store.entry(&cx, key))),
+    ];
+    println!("{sizes:?}");
+    for (name, size) in sizes {
+        assert!(size <= 2600, "{name}: {size}; {sizes:?}");
+    }
+}
