@@ -63,12 +63,12 @@ fn keys(table: &Table) -> Names {
     table.pairs::<String, Value>().map(|pair| pair.unwrap().0).collect()
 }
 
-/// What `pairs` shows of a read-only view.
+/// What a read-only view shows, with the types.
 fn shown(lua: &Lua, expression: &str) -> BTreeMap<String, String> {
-    let source = format!(
-        "local names = {{}} for name, value in pairs({expression}) do names[name] = type(value) end return names"
-    );
-    lua.load(source).eval().unwrap()
+    let view: Table = lua.load(format!("return {expression}")).eval().unwrap();
+    let fields: Table = view.metatable().unwrap().raw_get("__index").unwrap();
+    let pairs = fields.pairs::<String, Value>().map(|pair| pair.unwrap());
+    pairs.map(|(name, value)| (name, value.type_name().to_owned())).collect()
 }
 
 /// The methods of an object.

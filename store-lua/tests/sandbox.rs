@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use store_lua::mlua::{self, Lua};
+use store_lua::mlua::Lua;
 use store_lua::{Configuration, Sandbox, enter_time_limit, with_time_limit};
 
 const CONFIGURATION: &str = "[stores.'app:cache']\nbackend = 'memory'";
@@ -54,7 +54,8 @@ fn what_reaches_out_of_the_vm_is_not_there() {
 #[test]
 fn source_is_loaded_and_bytecode_is_not() {
     let whole = Lua::new();
-    let bytecode: mlua::LuaString = whole.load("return string.dump(function() return 42 end)").eval().unwrap();
+    let bytecode: store_lua::mlua::LuaString =
+        whole.load("return string.dump(function() return 42 end)").eval().unwrap();
     let lua = sandbox();
     lua.globals().set("bytecode", lua.create_string(bytecode.as_bytes()).unwrap()).unwrap();
     lua.load(
@@ -84,7 +85,8 @@ fn a_script_ends_when_its_time_is_up_however_it_clings_to_it() {
     let spin = "local function spin() while true do end end ";
     for source in [
         "while true do end",
-        "local function f() return f() end f()",
+        // Where there are tail calls; else the stack ends it.
+        if cfg!(feature = "luau") { "while true do end" } else { "local function f() return f() end f()" },
         "while true do pcall(spin) end",
         "while true do pcall(pcall, spin) end",
         "while true do xpcall(spin, function() spin() end) end",
@@ -130,8 +132,10 @@ fn calls_that_numbers_alone_would_make_endless_are_refused() {
     let started = Instant::now();
     lua.load(
         r#"
-        assert(string.rep("", 1e15) == "" and ("x"):rep(3, "-") == "x-x-x")
-        assert(not pcall(string.rep, "x", 1e15))
+        assert(string.rep("", 1e15) == "" and ("x"):rep(3) == "xxx")
+        -- Luau has no separator.
+        assert(("x"):rep(3, "-") == "x-x-x" or ("x"):rep(3, "-") == "xxx")
+        assert(not pcall(string.rep, "x", 2 ^ 30))
         local long = setmetatable({}, { __len = function() return 2^52 end })
         for _, name in ipairs({ "insert", "remove", "sort", "concat" }) do
           local ok, err = pcall(table[name], long, 1)
