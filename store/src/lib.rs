@@ -51,6 +51,8 @@
 mod backends;
 pub mod blocking;
 mod open;
+#[cfg(feature = "tower-sessions")]
+pub mod sessions;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 pub mod telemetry;
 

@@ -15,6 +15,7 @@ const FEATURE_SETS: &[(&str, &str)] = &[
     ("store", "sled"),
     ("store", "redis"),
     ("store", "redis-tls"),
+    ("store", "tower-sessions"),
     ("store-lua", "lua54,vendored"),
     ("store-lua", "lua54,vendored,memory"),
     ("store-cli", ""),
