@@ -1,5 +1,6 @@
 //! Tasks of this repository: `cargo xtask TASK`. Each says what it runs, so that any line can be repeated by hand.
 
+mod asan;
 mod bench;
 mod ci;
 mod deny;
@@ -24,6 +25,7 @@ cargo xtask TASK
   bench [NAME] [--quick]        the benchmarks, or those of one name
   measure                       the figures of docs/choosing.md, with `store bench` on each backend; about a minute
   fuzz [TARGET] [SECONDS]       the fuzz targets, 60 seconds each (needs cargo-fuzz and a nightly toolchain)
+  asan                          the Lua module's unsafe code under AddressSanitizer
   redis [PORT]                  a Redis server to try things on, until Ctrl-C
   docs                          writes the generated pages of docs/ anew
   book                          the pages of docs/ as a website in target/book, its links followed (installs mdbook there)
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         "deep" => no_more(rest).and_then(|()| test::deep()),
         "bench" => bench::run(rest),
         "measure" => no_more(rest).and_then(|()| measure::run()),
+        "asan" => no_more(rest).and_then(|()| asan::run()),
         "fuzz" => fuzz::run(rest),
         "redis" => redis::run(rest),
         "docs" => no_more(rest).and_then(|()| docs::write()),

@@ -15,7 +15,7 @@ struct Tool {
     package: fn(&str) -> Option<&'static str>,
 }
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 8] = [
     Tool {
         program: "redis-server",
         why: "the Redis backend is tested against a real server",
@@ -44,6 +44,25 @@ const TOOLS: [Tool; 6] = [
         program: "busted",
         why: "the conformance cases run as a busted spec",
         package: |manager| (manager == "apt-get").then_some("lua-busted"),
+    },
+    Tool {
+        program: "luarocks",
+        why: "the rock is made, installed and loaded",
+        package: |manager| match manager {
+            "apk" => Some("luarocks5.4"),
+            "zypper" => Some("lua54-luarocks"),
+            _ => Some("luarocks"),
+        },
+    },
+    Tool {
+        program: "c++",
+        why: "Luau is built from source",
+        package: |manager| match manager {
+            "dnf" | "zypper" => Some("gcc-c++"),
+            "pacman" => Some("gcc"),
+            "brew" => None,
+            _ => Some("g++"),
+        },
     },
     Tool { program: "luajit", why: "the shared library is loaded by LuaJIT", package: |_| Some("luajit") },
 ];

@@ -30,7 +30,23 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
     line.extend(rest.iter().map(String::as_str));
     let what = if packages.is_empty() { "all tests" } else { "tests of the named packages" };
     step(what, cargo(&line))?;
-    if packages.is_empty() { stock_lua() } else { Ok(()) }
+    if packages.is_empty() {
+        in_luas(&["luajit", "luau"])?;
+        stock_lua()?;
+    }
+    Ok(())
+}
+
+/// The Lua module in VMs other than the default one, built from source: all its tests, on all backends.
+fn in_luas(vms: &[&str]) -> Result<(), Failed> {
+    for vm in vms {
+        let features = format!("{vm},vendored,memory,sled,redis");
+        let line = ["test", "--locked", "--no-fail-fast", "-p", "store-lua", "--tests", "--no-default-features"];
+        let mut command = cargo(&line);
+        command.args(["--features", &features]);
+        step(&format!("store-lua in {vm}"), command)?;
+    }
+    Ok(())
 }
 
 /// The shared library for stock Lua, a workspace of its own, in the interpreters that load it.
@@ -64,6 +80,8 @@ pub(crate) fn deep() -> Result<(), Failed> {
     let mut command = cargo(&["test", "--locked", "--no-fail-fast", "--workspace", "--release"]);
     command.env("STORE_DEEP", "1");
     step("all tests, unbounded", command)?;
+    in_luas(&["luajit", "luau", "lua55", "lua53", "lua52", "lua51"])?;
+    crate::asan::run()?;
     stock_lua()?;
     crate::fuzz::run(&["3600".to_owned()])
 }
