@@ -38,17 +38,27 @@ impl Shard {
     /// Examines up to `stride` entries after a key (or from it on), until `want` live ones are found.
     fn look(&self, prefix: &[u8], from: &[u8], exclusive: bool, now: Time, want: usize, stride: usize) -> Look {
         let mut look = Look { live: VecDeque::with_capacity(want), last: None, examined: 0, end: false };
-        for (record, deadline) in self.iter(from, exclusive) {
-            if look.live.len() >= want || look.examined >= stride {
+        let mut slots = self.slots(from, exclusive).peekable();
+        let mut batch = Vec::with_capacity(want);
+        while slots.peek().is_some() {
+            let missing = want.saturating_sub(look.live.len()).min(stride.saturating_sub(look.examined));
+            if missing == 0 {
                 return look;
             }
-            if !record.key().starts_with(prefix) {
-                break;
-            }
-            look.examined += 1;
-            look.last = Some(record.clone());
-            if !deadline.has_passed(now) {
-                look.live.push_back(Found { record: record.clone(), deadline });
+            batch.clear();
+            batch.extend(slots.by_ref().take(missing));
+            self.bring(&batch);
+            for &slot in &batch {
+                let Some((record, deadline)) = self.entry(slot) else { continue };
+                if !record.key().starts_with(prefix) {
+                    look.end = true;
+                    return look;
+                }
+                look.examined += 1;
+                look.last = Some(record.clone());
+                if !deadline.has_passed(now) {
+                    look.live.push_back(Found { record: record.clone(), deadline });
+                }
             }
         }
         look.end = true;

@@ -299,10 +299,23 @@ impl Shard {
         from: &[u8],
         exclusive: bool,
     ) -> impl Iterator<Item = (&'a Record, Deadline)> + 'a {
-        self.slots(from, exclusive).filter_map(|slot| {
-            let cell = self.cell(self.entries.locate(slot));
-            Some((cell.record.as_ref()?, cell.deadline))
-        })
+        self.slots(from, exclusive).filter_map(|slot| self.entry(slot))
+    }
+
+    /// The entry of a slot, which must be taken.
+    pub(crate) fn entry(&self, slot: u32) -> Option<(&Record, Deadline)> {
+        let cell = self.cell(self.entries.locate(slot));
+        Some((cell.record.as_ref()?, cell.deadline))
+    }
+
+    /// Reads a word of each entry, step by step of the way to it, so that the processor waits for all of a step at once
+    /// and not for one entry after the other.
+    pub(crate) fn bring(&self, slots: &[u32]) {
+        let places = slots.iter().fold(0, |all, &slot| all ^ self.entries.locate(slot));
+        let cells = slots.iter().fold(0, |all, &slot| all ^ self.cell(self.entries.locate(slot)).hash);
+        let records =
+            slots.iter().filter_map(|&slot| self.entry(slot)).fold(0, |all, (record, _)| all ^ record.version());
+        std::hint::black_box((places, cells, records));
     }
 
     /// The key of a slot.
