@@ -76,10 +76,11 @@ pub(crate) fn server(code: &str, text: &str) -> Refusal {
 
 /// Replies whose only code is `ERR`, told apart by their text.
 fn general(text: &str) -> Refusal {
-    // Redis before 7.0 wraps what happens inside a script: "Error running script (...): @user_script:3: WRONGTYPE ...".
-    if let Some((_, inner)) = text.split_once("@user_script")
-        && let Some((code, rest)) =
-            inner.splitn(3, ':').nth(2).and_then(|inner| inner.trim_start_matches([' ', '-']).split_once(' '))
+    // Redis before 7.0 wraps what happens inside a script, once or twice: "Error running script (...): @user_script:3: WRONGTYPE ...",
+    // "... @user_script:3: @user_script: 3: -OOM ...".
+    if let Some((_, inner)) = text.rsplit_once("@user_script:")
+        && let Some((_, inner)) = inner.split_once(':')
+        && let Some((code, rest)) = inner.trim_start_matches([' ', '-']).split_once(' ')
         && code.len() > 2
         && code.bytes().all(|byte| byte.is_ascii_uppercase())
         && code != "ERR"
@@ -248,6 +249,13 @@ mod tests {
                 Kind::Internal,
                 Some("foreign"),
                 false,
+            ),
+            (
+                "ERR",
+                "Error running script (call to f_1): @user_script:2: @user_script: 2: -OOM command not allowed",
+                Kind::Unavailable,
+                Some("capacity"),
+                true,
             ),
             ("ERR", "something new", Kind::Internal, None, false),
             ("NEWCODE", "", Kind::Internal, None, false),

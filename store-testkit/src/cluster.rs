@@ -35,7 +35,10 @@ impl RedisCluster {
         for (number, node) in cluster.nodes.iter().enumerate() {
             let (from, to) = (number * share, ((number + 1) * share).min(SLOTS) - 1);
             expect_ok(&node.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]));
-            expect_ok(&node.cli(&["CLUSTER", "ADDSLOTSRANGE", &from.to_string(), &to.to_string()]));
+            // Not ADDSLOTSRANGE, which Redis 6.2 lacks.
+            let slots = (from..=to).map(|slot| slot.to_string());
+            let words = ["CLUSTER", "ADDSLOTS"].map(str::to_owned);
+            expect_ok(&node.cli(&words.into_iter().chain(slots).collect::<Vec<_>>()));
         }
         for node in &cluster.nodes[1..] {
             expect_ok(&cluster.nodes[0].cli(&["CLUSTER", "MEET", "127.0.0.1", &node.port().to_string()]));

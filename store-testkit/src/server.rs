@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -69,7 +69,7 @@ impl RedisServerBuilder {
     #[must_use]
     pub fn start(self) -> RedisServer {
         assert!(
-            have("redis-server"),
+            have(program()),
             "redis-server is not installed. Install it: `apt-get install redis-server` (Debian, Ubuntu), \
              `dnf install redis` (Fedora), `brew install redis` (macOS)"
         );
@@ -255,10 +255,11 @@ impl RedisServer {
             "daemonize no".to_owned(),
         ];
         if !self.options.sentinel {
-            conf.extend(
-                ["save \"\"", "repl-diskless-sync-delay 0", "enable-debug-command yes", "enable-protected-configs yes"]
-                    .map(str::to_owned),
-            );
+            conf.extend(["save \"\"", "repl-diskless-sync-delay 0"].map(str::to_owned));
+            // Before 7.0 nothing of this had to be enabled.
+            if !is_before_7() {
+                conf.extend(["enable-debug-command yes", "enable-protected-configs yes"].map(str::to_owned));
+            }
         }
         if self.options.persistent {
             conf.extend(["appendonly yes".to_owned(), "appendfsync always".to_owned()]);
@@ -276,7 +277,7 @@ impl RedisServer {
         if self.options.sentinel {
             arguments.push("--sentinel".to_owned());
         }
-        let mut child = spawn("redis-server", arguments).expect("start redis-server");
+        let mut child = spawn(program(), arguments).expect("start redis-server");
         let start = Instant::now();
         loop {
             if matches!(child.try_wait(), Ok(Some(_))) {
@@ -326,6 +327,23 @@ impl Drop for RedisServer {
             let _ = child.wait();
         }
     }
+}
+
+/// The server to test against: `redis-server`, or what `STORE_TEST_REDIS` names (of another version, or Valkey's).
+fn program() -> &'static str {
+    static PROGRAM: OnceLock<String> = OnceLock::new();
+    PROGRAM.get_or_init(|| std::env::var("STORE_TEST_REDIS").unwrap_or_else(|_| "redis-server".to_owned()))
+}
+
+/// `Redis server v=6.2.14 ...`
+fn is_before_7() -> bool {
+    static OLD: OnceLock<bool> = OnceLock::new();
+    *OLD.get_or_init(|| {
+        let output = Command::new(program()).arg("--version").output().expect("the version of redis-server");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let major = text.split_once("v=").and_then(|(_, rest)| rest.split('.').next()?.parse::<u32>().ok());
+        major.is_some_and(|major| major < 7)
+    })
 }
 
 fn log_of(folder: &Path) -> String {

@@ -42,8 +42,11 @@ fn command(program: &str, arguments: &[String]) -> Command {
     command
 }
 
-/// Whether a program is in the path.
+/// Whether a program is in the path, or is one.
 pub(crate) fn have(program: &str) -> bool {
+    if program.contains('/') {
+        return std::path::Path::new(program).is_file();
+    }
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
