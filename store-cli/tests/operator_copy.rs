@@ -80,12 +80,48 @@ fn what_was_cut_short_goes_on_with_keep_existing() {
         set("only here", "stays").well();
         let copy = [&["copy", "cache", target, "--keep-existing", "--json"], environment].concat();
         let counts = object(place.run(&copy));
-        assert_eq!((&counts["copied"], &counts["kept"], &counts["verified"]), (&json!(1500), &json!(1), &json!(1501)));
+        assert_eq!((&counts["copied"], &counts["kept"], &counts["verified"]), (&json!(1500), &json!(1), &json!(1500)));
+        assert_eq!((&counts["different"], &counts["missing"]), (&json!(1), &json!(0)), "what it kept is its own");
         let counts = object(place.run(&copy));
         assert_eq!((&counts["copied"], &counts["kept"]), (&json!(0), &json!(1501)), "and once more changes nothing");
         let get = |key: &str| place.run(&[&["get"], &to[..1], &[key], &to[1..]].concat()).well().stdout;
         assert_eq!((get("n0001").as_str(), get("only here").as_str()), ("\"newer\"\n", "\"stays\"\n"));
     }
+}
+
+#[test]
+fn a_copy_that_was_killed_goes_on_and_nothing_is_missing() {
+    let server = RedisServer::start();
+    let place = Place::with(&format!(
+        "[stores.cache]\nbackend = 'sled'\noptions = {{ path = 'data', durability = 'none' }}\n\
+         [stores.far]\nbackend = 'redis'\noptions = {{ url = '{}' }}\n",
+        server.url()
+    ));
+    place
+        .script(
+            "local c = require('store').get('cache')
+             for from = 1, 30000, 1000 do
+                 local items = {}
+                 for i = from, from + 999 do items[#items + 1] = { key = ('n%05d'):format(i), value = i, ttl = i % 2 * 1000 } end
+                 assert(c:set_many(items))
+             end",
+        )
+        .well();
+    let there = || server.cli(&["DBSIZE"]).integer();
+    let mut copying = place.store(&["copy", "cache", "far", "--yes"]).spawn().unwrap();
+    while there() < 500 {
+        assert!(copying.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    }
+    copying.kill().unwrap();
+    copying.wait().unwrap();
+    let before = u64::try_from(there()).unwrap();
+    assert!((500..30_000).contains(&before), "{before}");
+    let counts = object(place.run(&["copy", "cache", "far", "--keep-existing", "--json"]));
+    assert_eq!((&counts["kept"], &counts["copied"]), (&json!(before), &json!(30_000 - before)));
+    assert_eq!((&counts["verified"], &counts["missing"], &counts["different"]), (&json!(30_000), &json!(0), &json!(0)));
+    let (_, ttls, _) = entries(&place, &["far"]);
+    let expiring = ttls.iter().filter(|ttl| **ttl > 500.0 && **ttl <= 1000.0).count();
+    assert_eq!((expiring, ttls.iter().filter(|ttl| ttl.is_infinite()).count()), (15_000, 15_000));
 }
 
 #[test]

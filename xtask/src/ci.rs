@@ -40,9 +40,20 @@ pub(crate) fn run() -> Result<(), Failed> {
     let mut docs = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
     docs.env("RUSTDOCFLAGS", "-D warnings");
     step("documentation, warnings denied", docs)?;
+    installs()?;
     crate::docs::book()?;
     crate::deny::run_local()?;
     test::run(&[])
+}
+
+/// The command installs from the repository, and what was installed runs. Built as the tests build, since an optimised one takes minutes.
+fn installs() -> Result<(), Failed> {
+    let place = root().join("target").join("tools").join("try");
+    let mut install = cargo(&["install", "--path", "store-cli", "--locked", "--debug", "--quiet", "--force", "--root"]);
+    install.arg(&place);
+    step("the command, installed", install)?;
+    let said = output(crate::run::command(place.join("bin").join("store"), &["--version"]))?;
+    if said.starts_with("store ") { Ok(()) } else { Err(Failed::new(format!("the installed command says {said:?}"))) }
 }
 
 /// The oldest supported Rust is stated once, in Cargo.toml. A run with that version is the test of it; a run with a newer

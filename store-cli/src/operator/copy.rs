@@ -51,15 +51,7 @@ pub(crate) async fn copy(copy: &Copy, prefix: &[u8], from: At, to: At, out: &mut
             Progress::new("copied", total, out.is_json()),
         )
         .await?;
-        compare(
-            &source,
-            &target,
-            prefix,
-            copy.keep_existing,
-            &mut counts,
-            Progress::new("compared", total, out.is_json()),
-        )
-        .await
+        compare(&source, &target, prefix, &mut counts, Progress::new("compared", total, out.is_json())).await
     };
     if let Err(error) = ended.await {
         let done = format!("{} were copied before; go on with --keep-existing", readable::count(counts.copied));
@@ -72,7 +64,8 @@ pub(crate) async fn copy(copy: &Copy, prefix: &[u8], from: At, to: At, out: &mut
 }
 
 fn report(counts: &Counts, started: Instant, keep: bool, out: &mut Output) -> Result<u8, Trouble> {
-    let whole = counts.missing == 0 && counts.different == 0;
+    // Entries that the target had may differ: they were to stay as they are.
+    let whole = counts.missing == 0 && (counts.different == 0 || keep);
     let object = json!({
         "copied": counts.copied,
         "kept": counts.kept,
@@ -189,7 +182,6 @@ async fn compare(
     source: &Handle,
     target: &Handle,
     prefix: &[u8],
-    keep: bool,
     counts: &mut Counts,
     mut progress: Progress,
 ) -> Result<()> {
@@ -202,14 +194,14 @@ async fn compare(
             let found: Vec<Option<Payload>> = persist(async || target.get_many(&keys).await).await?;
             for ((key, entry), found) in entries.iter().zip(found) {
                 match found {
-                    Some(found) if keep || found == entry.value => counts.verified += 1,
+                    Some(found) if found == entry.value => counts.verified += 1,
                     Some(_) => counts.different += 1,
                     // It may have expired between the two looks.
                     None if entry.ttl != Ttl::Never && source.ttl(key).await?.is_none() => counts.expired += 1,
                     None => counts.missing += 1,
                 }
             }
-            progress.at(counts.verified, 0);
+            progress.at(counts.verified + counts.different, 0);
         }
     }
     Ok(())
