@@ -15,7 +15,7 @@ struct Readme;
 use std::path::{Path, PathBuf};
 
 /// The pages whose snippets are run, relative to `docs/`, besides all of `operations/`.
-pub const PAGES: [&str; 9] = [
+pub const PAGES: [&str; 10] = [
     "getting-started.md",
     "coming-from/wippy.md",
     "coming-from/moka.md",
@@ -24,6 +24,7 @@ pub const PAGES: [&str; 9] = [
     "ttl.md",
     "errors.md",
     "security.md",
+    "services.md",
     "observability.md",
 ];
 
