@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Deserialize;
 use store_core::{
     Backend, BackendInfo, BackendStats, BatchWrite, Capabilities, ClearStep, Clock, Condition, Consistency, Context,
-    Deadline, Entry, Error, Increment, Item, Key, Lifetime, List, ListPage, OpenContext, Payload, Put, Result, Scan,
-    ScanCursor, ScanPage, Store, Time, TryStore, Ttl, Version, VersionCipher, Want, Written, async_trait, codec,
+    Deadline, Entry, Error, Increment, Item, Key, KeyBuf, Lifetime, List, ListPage, OpenContext, Payload, Put, Result,
+    Scan, ScanCursor, ScanPage, Store, Time, TryStore, Ttl, Version, VersionCipher, Want, Written, async_trait, codec,
 };
 
 /// Step 1: a backend has a name and options. What its stores share would be its fields: a connection, an open database.
@@ -153,11 +153,11 @@ impl Entries {
         for (key, record) in range.take_while(|(key, _)| key.starts_with(prefix)) {
             let Some(ttl) = record.deadline.left(now) else { continue };
             if page.items.len() == limit {
-                page.resume = page.items.last().map(|item| item.key.clone());
+                page.resume = page.items.last().map(|item| Box::from(&*item.key));
                 break;
             }
             let entry = Entry { value: record.value.clone(), version: Version::from_u64(record.version), ttl };
-            page.items.push(Item { key: key.clone(), entry: (want == Want::Entries).then_some(entry) });
+            page.items.push(Item { key: KeyBuf::from(&key[..]), entry: (want == Want::Entries).then_some(entry) });
         }
         page
     }
@@ -317,7 +317,7 @@ impl Store for Shelf {
         // A bounded step: others get the lock in between.
         let page = entries.page(prefix, None, 500, Want::Keys, now);
         for item in &page.items {
-            entries.map.remove(&item.key);
+            entries.map.remove(&*item.key);
         }
         Ok(ClearStep { deleted: page.items.len() as u64, next: page.resume.map(ScanCursor) })
     }

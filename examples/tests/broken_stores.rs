@@ -376,12 +376,12 @@ impl Store for Broken {
         match self.bug {
             Bug::ListUnordered => page.items.reverse(),
             Bug::ListAlwaysHasMore if page.items.len() == list.limit => {
-                page.resume = page.items.last().map(|item| item.key.clone());
+                page.resume = page.items.last().map(|item| Box::from(&*item.key));
             }
             Bug::ListSkipsAtPageBorders => {
                 if let Some(resume) = &page.resume {
                     let next = List { after: Some(resume), limit: 1, want: Want::Keys, ..list };
-                    page.resume = self.inner.list(cx, next).await?.items.pop().map(|item| item.key);
+                    page.resume = self.inner.list(cx, next).await?.items.pop().map(|item| item.key.into());
                 }
             }
             _ => {}

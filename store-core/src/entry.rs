@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use crate::{Record, Ttl};
+use crate::{KeyBuf, Record, Ttl};
 
 /// The encoded bytes of one value (MessagePack), immutable.
 ///
@@ -15,6 +15,8 @@ pub struct Payload(Bytes);
 #[derive(Clone)]
 enum Bytes {
     Record(Record),
+    /// In two words, too.
+    Held(Arc<Box<dyn Holder>>, u32),
     /// Boxed, so that a payload is two words and no answer has to travel through memory.
     Other(Box<Other>),
 }
@@ -23,6 +25,12 @@ enum Bytes {
 enum Other {
     Owned(Vec<u8>, usize),
     Shared(Arc<[u8]>, Range<usize>),
+}
+
+/// Holds the bytes of many payloads in whatever form a backend has them, so that a page of a listing need not copy its values.
+pub trait Holder: Send + Sync {
+    /// The bytes with this number, the same at each call; none for a number that was never handed out.
+    fn bytes(&self, number: u32) -> &[u8];
 }
 
 impl Payload {
@@ -41,12 +49,19 @@ impl Payload {
         Payload(Bytes::Other(Box::new(Other::Owned(bytes, start))))
     }
 
+    /// The bytes with this number of a holder, without copying. They live as long as any payload of the holder's.
+    #[must_use]
+    pub fn held(holder: Arc<Box<dyn Holder>>, number: u32) -> Payload {
+        Payload(Bytes::Held(holder, number))
+    }
+
     /// The bytes.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Bytes::Record(record) => record.value(),
+            Bytes::Held(holder, number) => holder.bytes(*number),
             Bytes::Other(other) => match &**other {
                 Other::Owned(bytes, start) => &bytes[*start..],
                 Other::Shared(owner, range) => &owner[range.clone()],
@@ -223,7 +238,7 @@ pub struct Written {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// The key.
-    pub key: Box<[u8]>,
+    pub key: KeyBuf,
     /// The entry, unless only keys were asked for.
     pub entry: Option<Entry>,
 }
@@ -241,6 +256,21 @@ mod tests {
         assert_eq!(&*Payload::tail(b"headervalue".to_vec(), 6), b"value");
         assert_eq!(&*Payload::tail(b"x".to_vec(), 6), b"");
         assert_eq!(format!("{:?}", Payload::from(&b"secret"[..])), "Payload(6 bytes)");
+    }
+
+    #[test]
+    fn held_payloads_share_their_holder() {
+        struct Two;
+        impl Holder for Two {
+            fn bytes(&self, number: u32) -> &[u8] {
+                [&b"one"[..], b"two"].get(number as usize).copied().unwrap_or_default()
+            }
+        }
+        let holder: Arc<Box<dyn Holder>> = Arc::new(Box::new(Two));
+        let payload = Payload::held(Arc::clone(&holder), 1);
+        assert_eq!((&*payload, &*Payload::held(holder, 2)), (&b"two"[..], &b""[..]));
+        assert_eq!(payload.clone(), Payload::from(&b"two"[..]));
+        assert_eq!(size_of::<Option<Payload>>(), 16, "two registers");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub use backends::Backends;
 pub use block_on::block_on;
 pub use clock::{BoxFuture, Clock, ManualClock, SystemClock, SystemTimer, Time, Timer};
 pub use context::{Actor, Context};
-pub use entry::{Entry, Item, Payload, Version, VersionCipher, Written, random_u64};
+pub use entry::{Entry, Holder, Item, Payload, Version, VersionCipher, Written, random_u64};
 pub use error::{Error, Kind, Outcome, Result};
 pub use expiry::{Deadline, Expiry, Lifetime, MAX_TTL, Ttl, TtlRules};
 pub use handle::{
@@ -61,7 +61,7 @@ pub use handle::{
     decode_cursor, encode_cursor,
 };
 pub use info::{BackendInfo, BackendStats, Capabilities, Consistency};
-pub use key::{Key, MAX_KEY_LEN, prefix_end};
+pub use key::{Key, KeyBuf, MAX_KEY_LEN, prefix_end};
 pub use options::{BatchWrite, ClearStep, Condition, Increment, List, ListPage, Put, Scan, ScanCursor, ScanPage, Want};
 pub use record::Record;
 pub use registry::{Audit, Denial, LoadOptions, Registry, RegistryBuilder, StoreStats};

@@ -161,7 +161,7 @@ impl Inner {
             match head.found {
                 Some(_) if page.items.len() >= limit => {
                     // A further live entry: the page is full, and more follows.
-                    page.resume = page.items.last().map(|item| item.key.clone());
+                    page.resume = page.items.last().map(|item| Box::from(&*item.key));
                     break;
                 }
                 Some(deadline) => {

@@ -110,7 +110,7 @@ impl RedisStore {
     /// The entries of Redis keys, each of one moment; those that are gone are left out.
     pub(crate) async fn fetch(&self, keys: &[Vec<u8>], want: Want, started: Instant) -> Result<Vec<Item>> {
         let mut items = Vec::with_capacity(keys.len());
-        let short = |key: &[u8]| self.keys.strip(key).map(Box::from).ok_or_else(bad_reply);
+        let short = |key: &[u8]| self.keys.strip(key).map(store_core::KeyBuf::from).ok_or_else(bad_reply);
         for keys in keys.chunks(FETCH) {
             if want == Want::Keys {
                 for key in keys {

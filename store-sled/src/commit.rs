@@ -5,6 +5,10 @@
 //! While it waits for the device the next group gathers. The technique is that of database logs (DeWitt et al., "Implementation
 //! Techniques for Main Memory Database Systems", SIGMOD 1984).
 //!
+//! Writers that were told of one commit write again at about the same time. The first of them does not start the next commit
+//! alone: the thread waits for as many as there were before, for half the time that the last commit took at most. One writer
+//! never waits for another.
+//!
 //! Waiting is a future without a thread of its own. A failure is final: it completes all tickets with an error, and all later ones.
 
 use std::collections::BTreeMap;
@@ -53,6 +57,8 @@ struct State {
     stop: bool,
     waiters: BTreeMap<(Ticket, u64), Waker>,
     waiter: u64,
+    /// How many the last commit completed.
+    group: usize,
 }
 
 impl std::fmt::Debug for Shared {
@@ -132,11 +138,16 @@ fn fail(state: &mut State, error: Error) {
     }
 }
 
+/// The longest that a commit waits for a group to come together.
+const GATHER: Duration = Duration::from_millis(2);
+
 fn run(shared: &Shared, mut sync: impl FnMut() -> Result<()>, failed: impl Fn(&Error)) {
     // Early enough that a change is durable within the interval, if this commit takes no longer than twice the last one.
     let pace = |cost: Duration| shared.every.saturating_sub(cost * 2).clamp(shared.every / 2, shared.every / 10 * 9);
     let mut every = pace(Duration::ZERO);
     let mut last = Instant::now();
+    let mut patience = Duration::ZERO;
+    let mut gathering: Option<Instant> = None;
     let mut state = shared.state();
     loop {
         let applied = shared.applied.load(Ordering::Acquire);
@@ -146,6 +157,12 @@ fn run(shared: &Shared, mut sync: impl FnMut() -> Result<()>, failed: impl Fn(&E
                 return;
             }
         } else if state.wanted > state.durable || overdue || state.stop {
+            let waited = gathering.get_or_insert_with(Instant::now).elapsed();
+            if !overdue && !state.stop && state.waiters.len() < state.group && waited < patience {
+                state = shared.work.wait_timeout(state, patience - waited).unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            gathering = None;
             state.began = Some(Instant::now());
             drop(state);
             last = Instant::now();
@@ -153,15 +170,21 @@ fn run(shared: &Shared, mut sync: impl FnMut() -> Result<()>, failed: impl Fn(&E
             let upto = shared.applied.load(Ordering::Acquire);
             let result = error::caught(&mut sync);
             every = pace(last.elapsed());
+            patience = (last.elapsed() / 2).min(GATHER);
             state = shared.state();
             state.began = None;
             match result {
                 Ok(()) => {
                     state.durable = upto;
                     let later = state.waiters.split_off(&(upto + 1, 0));
-                    for waker in std::mem::replace(&mut state.waiters, later).into_values() {
+                    let told = std::mem::replace(&mut state.waiters, later);
+                    state.group = told.len();
+                    // They run at once, and should not find the door closed.
+                    drop(state);
+                    for waker in told.into_values() {
                         waker.wake();
                     }
+                    state = shared.state();
                 }
                 Err(error) => {
                     failed(&error);
@@ -203,11 +226,11 @@ impl Future for Wait<'_> {
             }
         };
         state.waiters.insert((self.ticket, waiter), cx.waker().clone());
-        if state.wanted < self.ticket {
-            state.wanted = self.ticket;
-            if state.began.is_none() {
-                self.shared.work.notify_all();
-            }
+        let first = state.wanted <= state.durable;
+        state.wanted = state.wanted.max(self.ticket);
+        // The first starts the wait for the others, the last one ends it.
+        if state.began.is_none() && (first || state.waiters.len() >= state.group) {
+            self.shared.work.notify_all();
         }
         drop(state);
         self.waiter = Some(waiter);

@@ -1,12 +1,12 @@
 //! Listing, scanning and clearing, each in bounded steps.
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
-use std::ops::Range;
 use std::sync::Arc;
 
 use sled::IVec;
 use store_core::{
-    ClearStep, Item, List, ListPage, Payload, Result, Scan, ScanCursor, ScanPage, Time, Want, prefix_end,
+    ClearStep, Holder, Item, KeyBuf, List, ListPage, Payload, Result, Scan, ScanCursor, ScanPage, Time, Want,
+    prefix_end,
 };
 
 use crate::error::engine;
@@ -27,64 +27,85 @@ struct Pass {
     resume: Option<Box<[u8]>>,
 }
 
-/// A page on its way. All values end in one allocation: one for each would cost more than sled does.
+/// A page on its way. Values are not copied: each is left in the allocation that sled made for its record, and the page holds
+/// them all.
 struct Page {
     limit: usize,
     want: Want,
     items: Vec<Item>,
-    values: Vec<u8>,
-    /// Which item has which range of the values.
-    ranges: Vec<(usize, Range<usize>)>,
-    /// Bytes of large values, which have allocations of their own.
-    large: usize,
+    records: Vec<Record>,
+    /// Stands for the values until the page is finished, since other payloads take an allocation.
+    nothing: Arc<Box<dyn Holder>>,
+    /// Bytes of the records and of the large values.
+    bytes: usize,
+}
+
+/// A record whose value is inside.
+struct Record {
+    bytes: IVec,
+    /// Where the value begins.
+    start: usize,
+    /// Whose value it is.
+    item: usize,
+}
+
+struct Records(Vec<Record>);
+
+impl Holder for Records {
+    fn bytes(&self, number: u32) -> &[u8] {
+        self.0.get(number as usize).and_then(|record| record.bytes.get(record.start..)).unwrap_or_default()
+    }
 }
 
 impl Page {
     fn new(limit: usize, want: Want) -> Page {
         let count = limit.min(1000);
-        let ranges = Vec::with_capacity(if want == Want::Entries { count } else { 0 });
-        Page { limit, want, items: Vec::with_capacity(count), values: Vec::new(), ranges, large: 0 }
+        let records = Vec::with_capacity(if want == Want::Entries { count } else { 0 });
+        Page {
+            limit,
+            want,
+            items: Vec::with_capacity(count),
+            records,
+            nothing: Arc::new(Box::new(Records(Vec::new()))),
+            bytes: 0,
+        }
     }
 
     fn is_full(&self) -> bool {
-        self.items.len() >= self.limit || self.values.len() + self.large >= PAGE_BYTES
+        self.items.len() >= self.limit || self.bytes >= PAGE_BYTES
     }
 
     /// Adds a record that is live at `now`.
-    fn push(&mut self, space: &Space, key: &[u8], found: &Found, now: Time) -> Result<()> {
+    fn push(&mut self, space: &Space, key: &[u8], found: Found, now: Time) -> Result<()> {
         let entry = match (self.want, found.head.large) {
             (Want::Keys, _) => None,
             (Want::Entries, None) => {
-                let value = found.head.payload(&found.record);
-                if self.values.is_empty() {
-                    // Values of a store tend to be alike.
-                    self.values.reserve((value.len() * self.limit).min(1 << 17));
-                }
-                let start = self.values.len();
-                self.values.extend_from_slice(value);
-                self.ranges.push((self.items.len(), start..self.values.len()));
-                space.describe(&found.head, Payload::from(Vec::new()), now)
+                let Found { record: bytes, head } = found;
+                self.bytes += bytes.len();
+                self.records.push(Record { bytes, start: head.start, item: self.items.len() });
+                space.describe(&head, Payload::held(Arc::clone(&self.nothing), 0), now)
             }
             (Want::Entries, Some(_)) => {
-                let whole = match space.value(found)? {
+                let whole = match space.value(&found)? {
                     Some(value) => space.describe(&found.head, value, now),
                     // Replaced in this moment.
                     None => space.entry(key)?,
                 };
                 let Some(entry) = whole else { return Ok(()) };
-                self.large += entry.value.len();
+                self.bytes += entry.value.len();
                 Some(entry)
             }
         };
-        self.items.push(Item { key: Box::from(key), entry });
+        self.items.push(Item { key: KeyBuf::from(key), entry });
         Ok(())
     }
 
     fn finish(mut self) -> Vec<Item> {
-        let values: Arc<[u8]> = Arc::from(self.values);
-        for (item, range) in self.ranges {
+        let places: Vec<usize> = self.records.iter().map(|record| record.item).collect();
+        let records: Arc<Box<dyn Holder>> = Arc::new(Box::new(Records(self.records)));
+        for (number, item) in (0..).zip(places) {
             if let Some(entry) = self.items.get_mut(item).and_then(|item| item.entry.as_mut()) {
-                entry.value = Payload::shared(Arc::clone(&values), range);
+                entry.value = Payload::held(Arc::clone(&records), number);
             }
         }
         self.items
@@ -124,7 +145,7 @@ impl Space {
                     return Ok(Pass { items: page.finish(), resume });
                 }
                 if live && !full {
-                    page.push(self, &key, &Found { record, head }, now)?;
+                    page.push(self, &key, Found { record, head }, now)?;
                 }
                 last = Some(key);
             }

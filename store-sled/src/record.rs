@@ -46,7 +46,7 @@ pub(crate) struct Head {
     /// The length of a value that is kept in pieces.
     pub(crate) large: Option<u32>,
     /// Where the payload begins.
-    start: usize,
+    pub(crate) start: usize,
 }
 
 /// A value on its way into a record.

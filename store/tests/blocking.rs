@@ -103,7 +103,7 @@ fn batches_and_lists(store: &Handle) {
     let mut seen = Vec::new();
     loop {
         let page = store.list(&options).unwrap();
-        seen.extend(page.items.into_iter().map(|item| String::from_utf8(item.key.into_vec()).unwrap()));
+        seen.extend(page.items.into_iter().map(|item| String::from_utf8(item.key.into()).unwrap()));
         match page.cursor {
             Some(cursor) => options = options.after(cursor),
             None => break,

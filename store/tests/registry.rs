@@ -132,7 +132,7 @@ fn s1_listing_and_clearing_neither_show_nor_touch_what_is_denied() {
         let page = block_on(handle.list(&options)).unwrap();
         pages += 1;
         assert_eq!(page.has_more, page.cursor.is_some());
-        keys.extend(page.items.into_iter().map(|item| String::from_utf8(item.key.into_vec()).unwrap()));
+        keys.extend(page.items.into_iter().map(|item| String::from_utf8(item.key.into()).unwrap()));
         let Some(cursor) = page.cursor else { break };
         for secret in ["bob", "carol"] {
             let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();

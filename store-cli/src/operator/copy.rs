@@ -114,7 +114,7 @@ async fn write_all(
     while let Some(items) = persist(async || scan_next(&mut scan).await).await? {
         let read = Instant::now();
         let entries: Vec<(Box<[u8]>, Entry)> =
-            items.into_iter().filter_map(|item| Some((item.key, item.entry?))).collect();
+            items.into_iter().filter_map(|item| Some((item.key.into(), item.entry?))).collect();
         for entries in batches(&entries) {
             let mut items = Vec::with_capacity(entries.len());
             for (key, entry) in entries {
@@ -188,7 +188,7 @@ async fn compare(
     let mut scan = source.scan(prefix);
     while let Some(items) = persist(async || scan_next(&mut scan).await).await? {
         let entries: Vec<(Box<[u8]>, Entry)> =
-            items.into_iter().filter_map(|item| Some((item.key, item.entry?))).collect();
+            items.into_iter().filter_map(|item| Some((item.key.into(), item.entry?))).collect();
         for entries in batches(&entries) {
             let keys: Vec<&[u8]> = entries.iter().map(|(key, _)| &**key).collect();
             let found: Vec<Option<Payload>> = persist(async || target.get_many(&keys).await).await?;

@@ -202,7 +202,7 @@ impl Direct {
 
     /// The keys of a whole listing.
     pub(super) async fn keys(&self, prefix: impl AsRef<[u8]>) -> Vec<Box<[u8]>> {
-        self.list(prefix, 1000, Want::Keys).await.into_iter().map(|item| item.key).collect()
+        self.list(prefix, 1000, Want::Keys).await.into_iter().map(|item| item.key.into()).collect()
     }
 
     /// A whole scan, in steps of about this size.
@@ -220,7 +220,7 @@ impl Direct {
 
     /// The keys of a whole scan, which may bring one more than once.
     pub(super) async fn scan_keys(&self, prefix: impl AsRef<[u8]>, limit: usize) -> BTreeSet<Box<[u8]>> {
-        self.scan(prefix, limit, Want::Keys).await.into_iter().map(|item| item.key).collect()
+        self.scan(prefix, limit, Want::Keys).await.into_iter().map(|item| item.key.into()).collect()
     }
 
     /// A whole clear.

@@ -43,9 +43,9 @@ impl<'a> Pass<'a> {
                 None => Ok(None),
             });
             match entry {
-                Ok(Some(entry)) => sight.entries.push((item.key, entry)),
+                Ok(Some(entry)) => sight.entries.push((item.key.into(), entry)),
                 Ok(None) => {}
-                Err(error) if is_fault(&error) => sight.faults.push((item.key, error)),
+                Err(error) if is_fault(&error) => sight.faults.push((item.key.into(), error)),
                 Err(error) => return Err(error),
             }
         }

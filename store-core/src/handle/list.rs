@@ -257,7 +257,7 @@ impl Stream for Entries {
         loop {
             if let Some(item) = this.ready.next() {
                 let Some(entry) = item.entry else { continue };
-                return Poll::Ready(Some(Ok((item.key, entry))));
+                return Poll::Ready(Some(Ok((item.key.into(), entry))));
             }
             let mut loading = match std::mem::replace(&mut this.next, Next::End) {
                 Next::End => return Poll::Ready(None),

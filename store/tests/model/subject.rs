@@ -225,7 +225,7 @@ impl Subject {
                     let value = <Value as store::codec::Decode>::decode(entry.value)?;
                     Ok::<_, Error>((value, left(entry.ttl)))
                 });
-                found.push((item.key.into_vec(), entry.transpose()?));
+                found.push((item.key.into(), entry.transpose()?));
             }
             match page.cursor {
                 Some(cursor) => options.after = Some(cursor),

@@ -148,13 +148,15 @@ pub(crate) async fn t6_expired_is_not_listed(cx: &Cx) {
         store.put(format!("n{index:02}"), &number(index), lifetime).await;
     }
     cx.expire(SHORT).await;
-    let keys: Vec<_> = store.list("n", 2, Want::Entries).await.into_iter().map(|item| item.key).collect();
+    let keys: Vec<Box<[u8]>> =
+        store.list("n", 2, Want::Entries).await.into_iter().map(|item| item.key.into()).collect();
     assert_eq!(keys, [&b"n00"[..], b"n20", b"n40"].map(Box::from));
 }
 
 pub(crate) async fn t6_expired_is_not_scanned(cx: &Cx) {
     let Some((store, _)) = expired(cx).await else { return };
-    let keys: Vec<_> = store.scan("", 10, Want::Entries).await.into_iter().map(|item| item.key).collect();
+    let keys: Vec<Box<[u8]>> =
+        store.scan("", 10, Want::Entries).await.into_iter().map(|item| item.key.into()).collect();
     assert_eq!(keys, [Box::from(&b"live"[..])]);
 }
 

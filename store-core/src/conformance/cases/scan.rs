@@ -69,7 +69,7 @@ pub(crate) async fn scan_brings_what_stays_while_other_entries_change(cx: &Cx) {
     loop {
         let scan = Scan { prefix: b"", cursor: cursor.as_ref(), limit: 10, want: Want::Keys };
         let page = store.store.scan(&Context::none(), scan).await.must();
-        seen.extend(page.items.into_iter().map(|item| item.key));
+        seen.extend(page.items.into_iter().map(|item| Box::<[u8]>::from(item.key)));
         store.delete_many(&[format!("gone{round}"), format!("gone{}", 119 - round)]).await;
         store.put(format!("new{round}"), &number(round), NEVER).await;
         store.put(format!("k{round:04}"), &text("rewritten"), NEVER).await;

@@ -170,7 +170,7 @@ pub(crate) async fn s1_listing_shows_only_what_may_be_read(cx: &Cx) {
     loop {
         let page = handle.list(&options).await.must();
         assert!(page.items.len() <= 3);
-        seen.extend(page.items.into_iter().map(|item| item.key));
+        seen.extend(page.items.into_iter().map(|item| Box::<[u8]>::from(item.key)));
         assert!(seen.len() < 1000, "the listing does not end");
         assert_eq!(page.has_more, page.cursor.is_some());
         let Some(cursor) = page.cursor else { break };
