@@ -23,6 +23,7 @@
 
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
 use store_core::codec::{Decode, Encode};
@@ -91,7 +92,7 @@ impl Registry {
     }
 
     /// The ids of the configuration, in order.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
+    pub fn ids(&self) -> impl Iterator<Item = Arc<str>> {
         self.0.ids()
     }
 

@@ -50,6 +50,7 @@
 
 mod backends;
 pub mod blocking;
+mod file;
 mod open;
 #[cfg(feature = "tower-sessions")]
 pub mod sessions;
@@ -57,14 +58,15 @@ pub mod sessions;
 pub mod telemetry;
 
 pub use backends::backends;
+pub use file::ConfigFile;
 pub use open::{open, open_with};
 
 pub use store_core::{
     Actor, Audit, Backend, BackendInfo, BackendStats, Backends, BoxFuture, Capabilities, Clock, Consistency, Context,
     Denial, Entries, Entry, Error, Expiry, Handle, IncrementOptions, Info, Item, Kind, ListOptions, LoadOptions,
     Loaded, MAX_BATCH, MAX_KEY_LEN, MAX_TTL, ManualClock, OpenContext, Outcome, Page, Payload, PutOptions, Registry,
-    RegistryBuilder, Result, Scanning, Store, StoreStats, SystemClock, SystemTimer, Time, Timer, TryStore, Ttl,
-    TtlRules, TypedEntry, Value, Version, Written, block_on,
+    RegistryBuilder, Reloaded, Result, Scanning, Store, StoreStats, SystemClock, SystemTimer, Time, Timer, TryStore,
+    Ttl, TtlRules, TypedEntry, Value, Version, Written, block_on,
 };
 pub use store_core::{async_trait, codec, config, dump, observe, policy};
 

@@ -40,7 +40,7 @@ fn near(ttl: Option<Ttl>, expected: Duration) -> bool {
 }
 
 fn every_operation(registry: &Registry, backend: &str) {
-    assert_eq!(registry.ids().collect::<Vec<_>>(), ["s"]);
+    assert_eq!(registry.ids().map(|id| id.to_string()).collect::<Vec<_>>(), ["s"]);
     registry.open_all().unwrap();
     let store = registry.get("s").unwrap();
     assert_eq!((store.id(), store.info().unwrap().backend.backend), ("s", backend));

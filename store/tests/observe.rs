@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use store::observe::{Ended, Meter, Observer, Operation, OperationStats, Span, StoreObserver, Timing};
 use store::{
-    Actor, Context, Error, Expiry, Kind, ListOptions, LoadOptions, Loaded, Registry, RegistryBuilder, block_on,
+    Actor, Context, Error, Expiry, Kind, ListOptions, LoadOptions, Loaded, ManualClock, Registry, RegistryBuilder,
+    block_on,
 };
 use store_testkit::RedisServer;
 
@@ -227,12 +228,13 @@ fn stores_say_what_they_hold_and_who_holds_them() {
         folder.path().display(),
         server.url()
     );
-    let registry = builder(&config).build();
+    let clock = ManualClock::new();
+    let registry = builder(&config).clock(clock.clone()).build();
     assert!(registry.stats().iter().all(|store| !store.open && store.handles == 0));
     let handles: Vec<_> = ["a", "b", "c"].map(|id| block_on(registry.get(id)).unwrap()).into();
     for handle in &handles {
         for key in ["1", "2", "3"] {
-            block_on(handle.set(key, "value", Expiry::After(Duration::from_millis(20)))).unwrap();
+            block_on(handle.set(key, "value", Expiry::After(Duration::from_secs(60)))).unwrap();
         }
     }
     let again = block_on(registry.get("a")).unwrap();
@@ -244,6 +246,7 @@ fn stores_say_what_they_hold_and_who_holds_them() {
     assert!(stats[0].stats.bytes.unwrap() > 2 * 104 && stats[1].stats.bytes.unwrap() > 0, "{stats:?}");
     assert_eq!(stats[2].stats.reconnects, Some(0));
 
+    clock.advance(Duration::from_secs(3600));
     let expired = |at: usize| registry.stats()[at].stats.expirations;
     let begun = Instant::now();
     while (expired(0), expired(1)) != (Some(2), Some(3)) {

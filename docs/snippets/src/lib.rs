@@ -26,6 +26,7 @@ pub const PAGES: [&str; 10] = [
     "security.md",
     "services.md",
     "observability.md",
+    "reload.md",
 ];
 
 /// Where the book is.

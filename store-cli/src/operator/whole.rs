@@ -132,7 +132,7 @@ pub(crate) async fn info(of: &OneStore, at: At, out: &mut Output) -> Result<u8, 
 pub(crate) async fn health(health: &Health, at: At, out: &mut Output) -> Result<u8, Trouble> {
     let patience = duration(&health.timeout)?;
     let ids: Vec<String> = match health.ids.as_slice() {
-        [] => at.registry.ids().map(str::to_owned).collect(),
+        [] => at.registry.ids().map(|id| id.to_string()).collect(),
         ids => ids.to_vec(),
     };
     let width = ids.iter().map(|id| id.chars().count()).max().unwrap_or(0);

@@ -30,7 +30,7 @@ impl Assistant {
     fn candidates(&self, line: &str) -> (usize, Vec<String>) {
         if let Some(start) = open_id(line) {
             let begun = &line[start..];
-            let ids = self.registry.ids().filter(|id| id.starts_with(begun)).map(str::to_owned);
+            let ids = self.registry.ids().filter(|id| id.starts_with(begun)).map(|id| id.to_string());
             return (start, ids.collect());
         }
         let start = line

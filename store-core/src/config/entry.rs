@@ -64,6 +64,8 @@ impl Entry<'_> {
         let wrong = fields.wrong;
         let description = describe(written, &settings);
         let fingerprint = describe::fingerprint(input.value.get_ref());
+        let part = |key| table.get(key).map(|value| describe::fingerprint(value.get_ref())).unwrap_or_default();
+        let place = format!("{} {}", part("backend"), part("options"));
         let store = match opener {
             Some((backend, options)) if !wrong && input.unresolved.is_empty() => Some(StoreConfig {
                 id: self.id.into(),
@@ -73,6 +75,7 @@ impl Entry<'_> {
                 options,
                 description: description.as_str().into(),
                 fingerprint: Some(fingerprint.into()),
+                place: Some(place.into()),
             }),
             _ => None,
         };

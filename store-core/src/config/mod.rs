@@ -125,6 +125,8 @@ pub struct StoreConfig {
     options: Options,
     description: Arc<str>,
     fingerprint: Option<Arc<str>>,
+    /// Of backend and options alone.
+    place: Option<Arc<str>>,
 }
 
 impl StoreConfig {
@@ -153,6 +155,7 @@ impl StoreConfig {
             options: Arc::new(options),
             description,
             fingerprint: None,
+            place: None,
         })
     }
 
@@ -177,6 +180,17 @@ impl StoreConfig {
         match (&self.fingerprint, &other.fingerprint) {
             (Some(a), Some(b)) => self.id == other.id && a == b,
             (None, None) => Arc::ptr_eq(&self.options, &other.options) && self.settings == other.settings,
+            _ => false,
+        }
+    }
+}
+
+impl StoreConfig {
+    /// Whether both keep their entries in the same place and way, whatever their settings are.
+    pub(crate) fn is_same_place(&self, other: &StoreConfig) -> bool {
+        match (&self.place, &other.place) {
+            (Some(a), Some(b)) => self.id == other.id && a == b,
+            (None, None) => Arc::ptr_eq(&self.options, &other.options),
             _ => false,
         }
     }

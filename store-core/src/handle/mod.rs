@@ -150,7 +150,7 @@ impl Handle {
 
     #[inline]
     pub(crate) fn slot(&self) -> &Slot {
-        &self.core.slot
+        self.core.slot.current()
     }
 
     /// The caller's rights, of the policies that are in force now.

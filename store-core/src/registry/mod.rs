@@ -1,6 +1,7 @@
 //! The registry: stores by id, opened when first asked for, closed together.
 
 mod flight;
+mod reload;
 mod security;
 mod slot;
 mod stats;
@@ -8,17 +9,19 @@ mod stats;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::path::PathBuf;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use async_lock::OnceCell;
+use arc_swap::ArcSwap;
+use async_lock::{OnceCell, RwLock};
 
 pub use flight::LoadOptions;
 pub(crate) use flight::{Lead, Turn};
+pub use reload::Reloaded;
 pub use security::{Audit, Denial};
 pub(crate) use security::{KeptRights, Rights, Security};
 pub(crate) use slot::{Slot, deadline};
@@ -28,7 +31,7 @@ use crate::config::{Config, StoreConfig};
 use crate::handle::denied;
 use crate::observe::{Observer, Operation, Watch, Watchers};
 use crate::policy::{Action, Authorizer, PolicySet};
-use crate::{Clock, Context, Error, Handle, Kind, OpenContext, Result, SystemClock, SystemTimer, Timer, Value};
+use crate::{Clock, Context, Error, Handle, Kind, OpenContext, Result, Store, SystemClock, SystemTimer, Timer, Value};
 
 /// The stores of a configuration.
 ///
@@ -38,17 +41,23 @@ use crate::{Clock, Context, Error, Handle, Kind, OpenContext, Result, SystemCloc
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
-    stores: BTreeMap<Arc<str>, Entry>,
+    stores: ArcSwap<Stores>,
+    /// Written while a configuration is loaded anew, so that no store opens meanwhile.
+    reloading: RwLock<()>,
+    observers: Vec<Arc<dyn Observer>>,
     security: Arc<Security>,
     clock: Arc<dyn Clock>,
     timer: Arc<dyn Timer>,
-    base_dir: PathBuf,
-    close_timeout: Duration,
+    /// In nanoseconds.
+    close_timeout: AtomicU64,
     closed: AtomicBool,
 }
 
+type Stores = BTreeMap<Arc<str>, Arc<Entry>>;
+
 struct Entry {
     config: StoreConfig,
+    base_dir: Arc<Path>,
     watchers: Option<Arc<Watchers>>,
     slot: OnceCell<Arc<Slot>>,
 }
@@ -104,18 +113,17 @@ impl RegistryBuilder {
     #[must_use]
     pub fn build(self) -> Registry {
         let Config { stores, policies, base_dir, close_timeout, .. } = self.config;
-        let entry = |config: StoreConfig| {
-            let watchers = Watchers::new(&self.observers, &config.id, config.backend);
-            Entry { config, watchers, slot: OnceCell::new() }
-        };
-        let stores = stores.into_iter().map(|(id, config)| (id, entry(config))).collect();
+        let (observers, base_dir) = (self.observers, Arc::from(base_dir));
+        let entry = |config| Arc::new(Entry::new(config, &base_dir, &observers));
+        let stores: Stores = stores.into_iter().map(|(id, config)| (id, entry(config))).collect();
         Registry(Arc::new(Inner {
-            stores,
+            stores: ArcSwap::from_pointee(stores),
+            reloading: RwLock::new(()),
+            observers,
             security: Arc::new(Security::new(policies, self.authorizer, self.audit)),
             clock: self.clock,
             timer: self.timer,
-            base_dir,
-            close_timeout,
+            close_timeout: AtomicU64::new(nanos(close_timeout)),
             closed: AtomicBool::new(false),
         }))
     }
@@ -149,7 +157,8 @@ impl Registry {
     /// # Errors
     /// As [`get`](Registry::get).
     pub async fn get_as(&self, id: &str, cx: &Context) -> Result<Handle> {
-        let mut watch = self.watch(id);
+        let entry = self.0.entry(id);
+        let mut watch = watch(entry.as_deref());
         let mut work = pin!(self.acquire(id, cx));
         let result = poll_fn(|cx| Watch::run(&mut watch, || work.as_mut().poll(cx))).await;
         if let Some(watch) = watch {
@@ -159,12 +168,17 @@ impl Registry {
     }
 
     async fn acquire(&self, id: &str, cx: &Context) -> Result<Handle> {
-        let entry = self.find(id, cx)?;
         let inner = &self.0;
-        let slot = entry.slot.get_or_try_init(|| inner.open(entry)).await?;
+        let entry = self.find(id, cx)?;
+        if let Some(slot) = entry.slot.get() {
+            return Ok(Handle::on(Arc::clone(slot), cx.clone()));
+        }
+        let _no_reload = inner.reloading.read().await;
+        let entry = self.find(id, cx)?;
+        let slot = entry.slot.get_or_try_init(|| inner.open(&entry)).await?;
         // A close that ran while the store opened did not see it.
         if inner.closed.load(Ordering::SeqCst) {
-            slot.close(inner.close_timeout).await?;
+            slot.close(inner.close_timeout()).await?;
             return Err(Error::closed().with_detail("store", id));
         }
         Ok(Handle::on(Arc::clone(slot), cx.clone()))
@@ -176,20 +190,13 @@ impl Registry {
             Err(error) => Err(error),
             Ok(entry) => Ok(Handle::on(Arc::clone(entry.slot.get()?), cx.clone())),
         };
-        if let Some(watch) = self.watch(id) {
+        if let Some(watch) = watch(self.0.entry(id).as_deref()) {
             watch.end(&result);
         }
         Some(result)
     }
 
-    /// Only stores that there are: an id that a caller made up is nobody's.
-    fn watch(&self, id: &str) -> Option<Watch<'_>> {
-        let entry = self.0.stores.get(id)?;
-        let watchers = entry.watchers.as_ref()?;
-        Some(watchers.watch(Operation::Acquire, None, || entry.slot.get().is_some()))
-    }
-
-    fn find(&self, id: &str, cx: &Context) -> Result<&Entry> {
+    fn find(&self, id: &str, cx: &Context) -> Result<Arc<Entry>> {
         if id.is_empty() {
             return Err(Error::invalid("the store id is empty").with_detail("operation", "store.get"));
         }
@@ -199,7 +206,7 @@ impl Registry {
         }
         let access = inner.security.rights(cx, id).access;
         inner.security.check(&access, Action::Acquire, id, None, cx).map_err(|_| denied(Action::Acquire, id))?;
-        inner.stores.get(id).ok_or_else(|| inner.unknown(id, cx))
+        inner.entry(id).ok_or_else(|| inner.unknown(id, cx))
     }
 
     /// Opens every store now.
@@ -207,28 +214,30 @@ impl Registry {
     /// # Errors
     /// The first store's that does not open.
     pub async fn open_all(&self) -> Result<()> {
-        for entry in self.0.stores.values() {
+        let _no_reload = self.0.reloading.read().await;
+        for entry in self.0.stores.load_full().values() {
             entry.slot.get_or_try_init(|| self.0.open(entry)).await?;
         }
         Ok(())
     }
 
     /// The ids of the configuration, in order.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.0.stores.keys().map(|id| &**id)
+    pub fn ids(&self) -> impl Iterator<Item = Arc<str>> {
+        self.0.stores.load().keys().cloned().collect::<Vec<_>>().into_iter()
     }
 
     /// How many handles are out: of one store, or of all.
     #[must_use]
     pub fn handles_out(&self, id: Option<&str>) -> usize {
-        let entries = self.0.stores.iter().filter(|(name, _)| id.is_none_or(|id| id == &***name));
+        let stores = self.0.stores.load();
+        let entries = stores.iter().filter(|(name, _)| id.is_none_or(|id| id == &***name));
         entries.filter_map(|(_, entry)| entry.slot.get()).map(|slot| slot.handles.load(Ordering::Relaxed)).sum()
     }
 
     /// What the stores count about themselves, in the order of their ids. For operations see [`Meter`](crate::observe::Meter).
     #[must_use]
     pub fn stats(&self) -> Vec<StoreStats> {
-        self.0.stores.iter().map(|(id, entry)| StoreStats::of(id, entry)).collect()
+        self.0.stores.load().iter().map(|(id, entry)| StoreStats::of(id, entry)).collect()
     }
 
     /// Replaces the policies. Takes effect at the next operation, also on handles that are out.
@@ -241,7 +250,7 @@ impl Registry {
     /// # Errors
     /// NOT_FOUND for an unknown id; the backend's.
     pub async fn purge_expired(&self, id: &str, max: usize) -> Result<usize> {
-        let entry = self.0.stores.get(id).ok_or_else(|| self.0.unknown(id, &Context::none()))?;
+        let entry = self.0.entry(id).ok_or_else(|| self.0.unknown(id, &Context::none()))?;
         match entry.slot.get() {
             None => Ok(0),
             Some(slot) => slot.run(slot.store.purge_expired(max)).await,
@@ -256,40 +265,73 @@ impl Registry {
     pub async fn close(&self) -> Result<()> {
         let inner = &self.0;
         inner.closed.store(true, Ordering::SeqCst);
-        let open = inner.stores.values().filter_map(|entry| entry.slot.get());
-        // All at once, so that the waiting is bounded together.
-        let mut closing: Vec<_> = open.map(|slot| Box::pin(slot.close(inner.close_timeout))).collect();
-        let mut result = Ok(());
-        poll_fn(|cx| {
-            closing.retain_mut(|close| match close.as_mut().poll(cx) {
-                Poll::Pending => true,
-                Poll::Ready(ended) => {
-                    if result.is_ok() {
-                        result = ended;
-                    }
-                    false
-                }
-            });
-            if closing.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        result
+        let stores = inner.stores.load_full();
+        let open = stores.values().filter_map(|entry| entry.slot.get().cloned());
+        close_all(open, inner.close_timeout()).await.into_iter().next().map_or(Ok(()), Err)
+    }
+}
+
+/// Closes stores, all at once, so that the waiting is bounded together; the errors of those that did not close well.
+async fn close_all(slots: impl Iterator<Item = Arc<Slot>>, patience: Duration) -> Vec<Error> {
+    let mut closing: Vec<_> = slots.map(|slot| Box::pin(async move { slot.close(patience).await })).collect();
+    let mut errors = Vec::new();
+    poll_fn(|cx| {
+        closing.retain_mut(|close| match close.as_mut().poll(cx) {
+            Poll::Pending => true,
+            Poll::Ready(ended) => {
+                errors.extend(ended.err());
+                false
+            }
+        });
+        if closing.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    errors
+}
+
+/// Only stores that there are: an id that a caller made up is nobody's.
+fn watch(entry: Option<&Entry>) -> Option<Watch<'_>> {
+    let entry = entry?;
+    let watchers = entry.watchers.as_ref()?;
+    Some(watchers.watch(Operation::Acquire, None, || entry.slot.get().is_some()))
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Entry {
+    fn new(config: StoreConfig, base_dir: &Arc<Path>, observers: &[Arc<dyn Observer>]) -> Entry {
+        let watchers = Watchers::new(observers, &config.id, config.backend);
+        Entry { config, base_dir: Arc::clone(base_dir), watchers, slot: OnceCell::new() }
     }
 }
 
 impl Inner {
-    async fn open(&self, entry: &Entry) -> Result<Arc<Slot>> {
+    fn entry(&self, id: &str) -> Option<Arc<Entry>> {
+        self.stores.load().get(id).cloned()
+    }
+
+    fn close_timeout(&self) -> Duration {
+        Duration::from_nanos(self.close_timeout.load(Ordering::SeqCst))
+    }
+
+    async fn open_store(&self, entry: &Entry) -> Result<Arc<dyn Store>> {
         let config = &entry.config;
         let mut cx = OpenContext::new(Arc::clone(&config.id));
-        cx.base_dir.clone_from(&self.base_dir);
+        cx.base_dir = entry.base_dir.to_path_buf();
         cx.clock = Arc::clone(&self.clock);
         cx.timer = Arc::clone(&self.timer);
-        let store = config.open(cx).await.map_err(|error| {
+        config.open(cx).await.map_err(|error| {
             error
                 .or_detail("operation", || "open".into())
                 .or_detail("store", || Value::from(&*config.id))
                 .or_detail("backend", || config.backend.into())
-        })?;
+        })
+    }
+
+    async fn open(&self, entry: &Entry) -> Result<Arc<Slot>> {
+        let (config, store) = (&entry.config, self.open_store(entry).await?);
         let (security, clock, timer) = (&self.security, &self.clock, &self.timer);
         let slot = Slot::new(
             Arc::clone(&config.id),
@@ -304,7 +346,8 @@ impl Inner {
     }
 
     fn unknown(&self, id: &str, cx: &Context) -> Error {
-        let known = self.stores.keys().filter(|id| self.security.rights(cx, id).access.allows(Action::Acquire, None));
+        let stores = self.stores.load();
+        let known = stores.keys().filter(|id| self.security.rights(cx, id).access.allows(Action::Acquire, None));
         let known: Vec<&str> = known.map(|id| &**id).collect();
         let message = match known.as_slice() {
             [] => format!("there is no store \"{id}\""),
@@ -319,6 +362,6 @@ impl Inner {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("stores", &self.0.stores.keys()).finish_non_exhaustive()
+        f.debug_struct("Registry").field("stores", &self.0.stores.load().keys()).finish_non_exhaustive()
     }
 }

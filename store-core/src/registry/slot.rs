@@ -3,8 +3,8 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -34,10 +34,17 @@ pub(crate) struct Slot {
     pub(crate) security: Arc<Security>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timer: Arc<dyn Timer>,
-    pub(crate) flights: Flights,
+    pub(crate) flights: Arc<Flights>,
     watchers: Option<Arc<Watchers>>,
     /// Handles that are out and not released.
-    pub(crate) handles: AtomicUsize,
+    pub(crate) handles: Arc<AtomicUsize>,
+    life: Arc<Life>,
+    /// What holds in this one's place since a configuration was loaded anew.
+    successor: OnceLock<Arc<Slot>>,
+}
+
+/// How an open store lives and ends; shared by the slots that stand for it under one configuration after another.
+struct Life {
     state: AtomicU8,
     /// How closing ended, once it has.
     closed: OnceCell<Result<()>>,
@@ -46,6 +53,18 @@ pub(crate) struct Slot {
     cancel: Event,
     /// Notified when the last operation in flight has ended while closing.
     idle: Event,
+}
+
+impl Life {
+    fn new() -> Arc<Life> {
+        Arc::new(Life {
+            state: AtomicU8::new(OPEN),
+            closed: OnceCell::new(),
+            in_flight: AtomicUsize::new(0),
+            cancel: Event::new(),
+            idle: Event::new(),
+        })
+    }
 }
 
 impl Slot {
@@ -65,15 +84,69 @@ impl Slot {
             security,
             clock,
             timer,
+            flights: Arc::default(),
             watchers,
-            flights: Flights::default(),
-            handles: AtomicUsize::new(0),
-            state: AtomicU8::new(OPEN),
-            closed: OnceCell::new(),
-            in_flight: AtomicUsize::new(0),
-            cancel: Event::new(),
-            idle: Event::new(),
+            handles: Arc::default(),
+            life: Life::new(),
+            successor: OnceLock::new(),
         }
+    }
+
+    /// The same open store with other settings.
+    pub(super) fn with_settings(&self, settings: Settings) -> Arc<Slot> {
+        let (flights, life) = (Arc::clone(&self.flights), Arc::clone(&self.life));
+        Arc::new(Slot {
+            settings,
+            flights,
+            life,
+            ..self.with_store(Arc::clone(&self.store), settings, self.watchers.clone())
+        })
+    }
+
+    /// The same handles on another store.
+    pub(super) fn with_store(
+        &self,
+        store: Arc<dyn Store>,
+        settings: Settings,
+        watchers: Option<Arc<Watchers>>,
+    ) -> Slot {
+        Slot {
+            id: Arc::clone(&self.id),
+            store,
+            settings,
+            security: Arc::clone(&self.security),
+            clock: Arc::clone(&self.clock),
+            timer: Arc::clone(&self.timer),
+            flights: Arc::default(),
+            watchers,
+            handles: Arc::clone(&self.handles),
+            life: Life::new(),
+            successor: OnceLock::new(),
+        }
+    }
+
+    /// From now on another slot holds in this one's place, for handles that are out as well.
+    pub(super) fn succeed(&self, successor: Arc<Slot>) {
+        let _once = self.successor.set(successor);
+    }
+
+    /// The one that holds now.
+    #[inline]
+    pub(crate) fn current(&self) -> &Slot {
+        match self.successor.get() {
+            None => self,
+            Some(next) => next.latest(),
+        }
+    }
+
+    /// Along all configurations that changed this store since a handle was acquired.
+    #[cold]
+    fn latest(&self) -> &Slot {
+        let mut slot = self;
+        while let Some(next) = slot.successor.get() {
+            slot = next;
+        }
+        slot
     }
 
     /// Begins to watch an operation, if anybody wants to know.
@@ -85,22 +158,34 @@ impl Slot {
 
     /// How many operations wait for the backend.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.life.in_flight.load(Ordering::Relaxed)
     }
 
     /// # Errors
-    /// UNAVAILABLE once the store is being closed.
+    /// UNAVAILABLE once the store is being closed; worth a retry if another has taken its place.
+    #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.state.load(Ordering::Acquire) == OPEN { Ok(()) } else { Err(Error::closed()) }
+        if self.life.state.load(Ordering::Acquire) == OPEN { Ok(()) } else { Err(self.gone()) }
+    }
+
+    #[cold]
+    fn gone(&self) -> Error {
+        let replaced = self.successor.get().is_some();
+        if replaced {
+            Error::unavailable("the store is being opened anew").with_reason("reloaded")
+        } else {
+            Error::closed()
+        }
     }
 
     /// Runs an operation that waits: counted, so that closing can wait for it, and given up when closing has waited enough.
     pub(crate) async fn run<T>(&self, operation: impl Future<Output = Result<T>>) -> Result<T> {
-        self.in_flight.fetch_add(1, Ordering::SeqCst);
-        let _flight = InFlight(self);
+        let life = &*self.life;
+        life.in_flight.fetch_add(1, Ordering::SeqCst);
+        let _flight = InFlight(life);
         // After counting: a close that begins now sees this operation, or this operation sees the close.
-        if self.state.load(Ordering::SeqCst) != OPEN {
-            return Err(Error::closed());
+        if life.state.load(Ordering::SeqCst) != OPEN {
+            return Err(self.gone());
         }
         let mut operation = pin!(operation);
         let mut canceled: Option<EventListener> = None;
@@ -108,10 +193,10 @@ impl Slot {
             if let Poll::Ready(result) = operation.as_mut().poll(cx) {
                 return Poll::Ready(result);
             }
-            let listener = canceled.get_or_insert_with(|| self.cancel.listen());
+            let listener = canceled.get_or_insert_with(|| life.cancel.listen());
             // After listening, so that no notification falls in between.
             let told = Pin::new(listener).poll(cx).is_ready();
-            if told || self.state.load(Ordering::SeqCst) == CANCELED {
+            if told || life.state.load(Ordering::SeqCst) == CANCELED {
                 let error = Error::new(Kind::Canceled, "the store was closed before the operation ended");
                 return Poll::Ready(Err(error.with_outcome(crate::Outcome::Unknown)));
             }
@@ -123,14 +208,15 @@ impl Slot {
     /// Ends the store: new operations are refused, those in flight get `patience`, then are cancelled; then the backend
     /// flushes and closes. Once: whoever asks again gets the same answer.
     pub(crate) async fn close(&self, patience: Duration) -> Result<()> {
-        self.closed.get_or_init(|| self.end(patience)).await.clone()
+        self.life.closed.get_or_init(|| self.end(patience)).await.clone()
     }
 
     async fn end(&self, patience: Duration) -> Result<()> {
-        self.state.store(CLOSING, Ordering::SeqCst);
+        let life = &*self.life;
+        life.state.store(CLOSING, Ordering::SeqCst);
         let _ = deadline(&*self.timer, patience, self.until_idle()).await;
-        self.state.store(CANCELED, Ordering::SeqCst);
-        self.cancel.notify(usize::MAX);
+        life.state.store(CANCELED, Ordering::SeqCst);
+        life.cancel.notify(usize::MAX);
         let ended = deadline(&*self.timer, patience.max(FLUSH), async {
             // Closed even if the flush fails: a failed flush is told, but leaves nothing running.
             let flushed = self.store.flush().await;
@@ -146,8 +232,8 @@ impl Slot {
 
     async fn until_idle(&self) {
         loop {
-            let listener = self.idle.listen();
-            if self.in_flight.load(Ordering::SeqCst) == 0 {
+            let listener = self.life.idle.listen();
+            if self.life.in_flight.load(Ordering::SeqCst) == 0 {
                 return;
             }
             listener.await;
@@ -161,7 +247,7 @@ impl fmt::Debug for Slot {
     }
 }
 
-struct InFlight<'a>(&'a Slot);
+struct InFlight<'a>(&'a Life);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
