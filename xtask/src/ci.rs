@@ -21,6 +21,9 @@ const FEATURE_SETS: &[(&str, &str)] = &[
     ("store-cli", ""),
 ];
 
+/// Workspaces of their own, with lock files of their own: a new dependency of a crate they use makes those stale.
+const BESIDE: &[&str] = &["store-lua/module", "benches/lua", "benches/peers", "fuzz"];
+
 pub(crate) fn run() -> Result<(), Failed> {
     println!("toolchain: {}", output(cargo(&["--version"]))?.trim());
     msrv()?;
@@ -29,6 +32,11 @@ pub(crate) fn run() -> Result<(), Failed> {
         "lints, warnings denied",
         cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     )?;
+    for workspace in BESIDE {
+        let manifest = format!("{workspace}/Cargo.toml");
+        let check = cargo(&["update", "--quiet", "--workspace", "--locked", "--manifest-path", &manifest]);
+        step(&format!("lock file of {workspace}"), check)?;
+    }
     for &(package, features) in FEATURE_SETS {
         let mut line = vec!["check", "--locked", "--quiet", "-p", package, "--no-default-features"];
         if !features.is_empty() {
