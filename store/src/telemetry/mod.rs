@@ -1,6 +1,6 @@
 //! What stores do, told to the libraries that services already use: spans to `tracing`, numbers to `metrics`.
 //!
-//! Nothing is told of keys, unless [`Spans::with_keys`] asks for it, and never anything of values. What there is to measure, and
+//! Nothing is told of keys, unless `Spans::with_keys` asks for it, and never anything of values. What there is to measure, and
 //! under which names, is in [`observe`](crate::observe).
 
 #[cfg(feature = "metrics")]
