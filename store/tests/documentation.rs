@@ -60,10 +60,11 @@ fn known(text: &str) -> BTreeSet<String> {
     known.split([';', '\n']).next().unwrap_or_default().split(", ").map(str::to_owned).collect()
 }
 
-/// The first column of the tables in a section.
+/// The first column of the tables in a section, without those of its own sections.
 fn documented(section: &str) -> BTreeSet<String> {
-    let start = PAGE.find(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no section {section}"));
-    let section = PAGE[start + 1..].split("\n## ").next().unwrap_or_default();
+    let heading = |level: &str| PAGE.find(&format!("\n{level} {section}\n"));
+    let start = heading("##").or_else(|| heading("###")).unwrap_or_else(|| panic!("no section {section}"));
+    let section = PAGE[start + 1..].split("\n##").next().unwrap_or_default();
     let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
     cells
         .flat_map(|cell| cell.split('`').step_by(2))
@@ -80,6 +81,8 @@ fn no_key_is_left_out_and_none_is_made_up() {
         ("Options of `memory`", "[stores.s]\nbackend = 'memory'\noptions.zzzzzzzzzz = 1"),
         ("Options of `sled`", "[stores.s]\nbackend = 'sled'\noptions.zzzzzzzzzz = 1"),
         ("Options of `redis`", "[stores.s]\nbackend = 'redis'\noptions.zzzzzzzzzz = 1"),
+        ("`sentinel`", "[stores.s]\nbackend = 'redis'\noptions.sentinel.zzzzzzzzzz = 1"),
+        ("`near_cache`", "[stores.s]\nbackend = 'redis'\noptions.near_cache.zzzzzzzzzz = 1"),
     ] {
         assert_eq!(documented(section), known(text), "{section}");
     }
