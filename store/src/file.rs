@@ -21,7 +21,7 @@ use store_core::{Backends, Registry, Reloaded, Result, SystemTimer, Timer};
 ///
 /// std::fs::write(&path, "[stores.'app:cache']\nbackend = 'memory'\ndefault_ttl = '1h'").unwrap();
 /// let reloaded = file.reload(&registry).await?;                   // on SIGHUP, say
-/// assert_eq!(reloaded.changed, ["app:cache".into()]);
+/// assert_eq!(&*reloaded.changed[0], "app:cache");
 /// cache.set("greeting", "hello", Expiry::Default).await?;         // for an hour: handles follow
 /// # assert_ne!(cache.ttl("greeting").await?, Some(store::Ttl::Never));
 /// # registry.close().await
