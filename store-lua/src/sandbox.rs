@@ -76,6 +76,7 @@ impl Sandbox {
     /// Of the VM: not enough memory for itself.
     pub fn lua(&self) -> mlua::Result<Lua> {
         let lua = Lua::new_with(libraries(), LuaOptions::default())?;
+        forget_libraries(&lua)?;
         let clock = Clock::default();
         watch(&lua, &clock)?;
         let wrap: Function = lua.load(include_str!("sandbox.lua")).set_name("=[sandbox]").call((
@@ -106,6 +107,17 @@ impl Sandbox {
 const LOADED: &str = "_LOADED";
 #[cfg(feature = "luau")]
 const LOADED: &str = "_REGISTERED_MODULES";
+
+/// Forgets where Lua keeps its libraries for `require`: there they are whole.
+fn forget_libraries(lua: &Lua) -> mlua::Result<()> {
+    // A literal like this makes LuaJIT load its library for C functions, once: so it is loaded, and forgotten with the rest.
+    #[cfg(feature = "luajit")]
+    lua.load("return 1LL").into_function()?;
+    match lua.named_registry_value::<Value>(LOADED)? {
+        Value::Table(loaded) => loaded.clear(),
+        _ => Ok(()),
+    }
+}
 
 #[cfg(feature = "luajit")]
 fn libraries() -> StdLib {

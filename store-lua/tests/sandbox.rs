@@ -50,6 +50,28 @@ fn what_reaches_out_of_the_vm_is_not_there() {
         .unwrap();
 }
 
+#[test]
+fn no_library_comes_back_through_require() {
+    sandbox()
+        .load(
+            r#"
+            -- LuaJIT loads its library for C functions as soon as a script has such a literal.
+            local made = load("return 1LL")
+            if made then pcall(made) end
+            for _, name in ipairs({
+              "_G", "os", "io", "debug", "package", "ffi", "jit", "jit.opt", "jit.util", "string", "table", "coroutine", "math", "bit",
+              "string.buffer", "table.new",
+            }) do
+              local ok, got = pcall(require, name)
+              assert(not ok, name .. " is there")
+              assert(tostring(got):find("not available in the sandbox", 1, true), got)
+            end
+            "#,
+        )
+        .exec()
+        .unwrap();
+}
+
 #[cfg(not(feature = "luau"))]
 #[test]
 fn source_is_loaded_and_bytecode_is_not() {
