@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 
 use common::{VALUE, set};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use store_benches::{Contender, compare};
+use store_benches::{Contender, Report, compare};
 use store_core::codec::Raw;
 use store_core::config::{Config, Settings, StoreConfig};
 use store_core::observe::Meter;
@@ -38,12 +38,13 @@ fn way<'a>(name: &'static str, operation: impl Fn() + 'a) -> Way<'a> {
     (name, Box::new(move |times| (0..times).for_each(|_| operation())))
 }
 
-fn table(title: &str, ways: &[Way<'_>]) {
+fn table(report: &mut Report, title: &str, ways: &[Way<'_>]) -> std::io::Result<()> {
     const TIMES: usize = 20_000;
     let quick = std::env::args().any(|word| word == "--quick");
     let contenders = ways.iter().map(|(name, run)| Contender::timed(*name, TIMES, || run(TIMES))).collect();
     let outcomes = compare(contenders, if quick { 11 } else { 101 });
-    println!("\n{title}");
+    report.comparison(title, &outcomes)?;
+    println!();
     for (outcome, (name, run)) in outcomes.iter().zip(ways) {
         let region = Region::new(ALLOCATOR);
         run(1000);
@@ -52,9 +53,10 @@ fn table(title: &str, ways: &[Way<'_>]) {
         let allocations = (change.allocations + change.reallocations) as f64 / 1000.0;
         let above: Vec<f64> =
             outcome.rounds.iter().zip(&outcomes[0].rounds).map(|(own, direct)| own - direct).collect();
-        let (own, above) = (outcome.median(), store_benches::median(&above));
-        println!("  {name:<34} {own:>7.1} ns  {above:>+7.1} ns  {allocations:>5.1} allocations");
+        report.value(&format!("{title}: over the direct call"), name, store_benches::median(&above), "ns")?;
+        report.value(&format!("{title}: allocations"), name, allocations, "")?;
     }
+    Ok(())
 }
 
 /// A handle whose operations are counted, from a registry as a service has it.
@@ -66,10 +68,11 @@ fn metered() -> store_core::Result<(Registry, Handle)> {
     Ok((registry, handle))
 }
 
-fn main() {
+fn main() -> std::io::Result<()> {
+    let mut report = Report::from_args("road")?;
     let store = MemoryStore::new();
     set(&store, b"key", &VALUE, Lifetime::NEVER);
-    let (cx, Ok(key)) = (Context::none(), Key::new("key")) else { return };
+    let (cx, Ok(key)) = (Context::none(), Key::new("key")) else { return Ok(()) };
     let shared: Arc<dyn Store> = Arc::new(store.clone());
     let twice: Arc<dyn Store> = Arc::new(Arc::clone(&shared));
     let thrice: Arc<dyn Store> = Arc::new(Arc::new(Arc::clone(&twice)));
@@ -79,13 +82,14 @@ fn main() {
     let map: common::Raw = parking_lot::RwLock::default();
     map.write().insert(Box::from(&b"key"[..]), Arc::from(&VALUE[..]));
     let handle = Handle::new(Arc::clone(&shared));
-    let Ok((registry, metered)) = metered() else { return };
+    let Ok((registry, metered)) = metered() else { return Ok(()) };
     // A string of 98 bytes, as MessagePack has it.
     let mut text = [b'v'; 100];
     text[..2].copy_from_slice(&[0xd9, 98]);
-    let Some(Ok(())) = metered.try_set("key", &Raw(&text), Expiry::Never) else { return };
+    let Some(Ok(())) = metered.try_set("key", &Raw(&text), Expiry::Never) else { return Ok(()) };
 
     table(
+        &mut report,
         "get of a 100-byte value",
         &[
             way("direct", || drop(black_box(store.try_get(&cx, key)))),
@@ -103,9 +107,10 @@ fn main() {
             way("metered, synchronous path", || drop(black_box(metered.try_get::<Payload>("key")))),
             way("metered, future", || drop(black_box(poll(metered.get::<Payload>("key"))))),
         ],
-    );
+    )?;
     let put = Put::always(Lifetime::NEVER);
     table(
+        &mut report,
         "set of a 100-byte value",
         &[
             way("direct", || drop(black_box(store.try_put(&cx, key, &text, put)))),
@@ -117,6 +122,7 @@ fn main() {
             way("handle, future", || drop(black_box(poll(handle.set("key", &Raw(&text), Expiry::Never))))),
             way("metered, synchronous path", || drop(black_box(metered.try_set("key", &Raw(&text), Expiry::Never)))),
         ],
-    );
+    )?;
     drop(registry);
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use store_benches::{Contender, compare};
+use store_benches::{Contender, Report, compare};
 use store_core::policy::{Access, Action, ConditionSpec, Effect, Operator, Policy, PolicySet, PolicySpec};
 use store_core::{Actor, Context, Value};
 
@@ -34,7 +34,8 @@ fn set(policies: Vec<Vec<Policy>>) -> PolicySet {
     PolicySet::new(true, policies.concat())
 }
 
-fn main() {
+fn main() -> std::io::Result<()> {
+    let mut report = Report::from_args("road")?;
     let keys = Value::Array((0..100).map(|n| Value::from(format!("key:{n:03}").as_str())).collect());
     let own = |id| policy(id, Effect::Allow, Some("user:${actor.id}:*"), vec![]);
     let twenty = (0..19).map(|id| policy(id, Effect::Deny, Some(&format!("secret{id}:*")), vec![]));
@@ -74,11 +75,10 @@ fn main() {
         accesses.iter().map(|(name, access)| Contender::timed(*name, TIMES, || check(access))).collect(),
         rounds,
     );
-    println!("\na check");
-    for (outcome, (name, access)) in outcomes.iter().zip(&accesses) {
-        let allowed = if access.allows(Action::KeyGet, Some(KEY)) { "" } else { "  DENIED" };
-        println!("  {name:<34} {:>7.1} ns{allowed}", outcome.median());
+    for (name, access) in &accesses {
+        assert!(access.allows(Action::KeyGet, Some(KEY)), "{name}: denied");
     }
+    report.comparison("check of an operation", &outcomes)?;
     let come = |set: &PolicySet| {
         for _ in 0..TIMES / 20 {
             black_box(set.access(&cx, "app:cache"));
@@ -86,8 +86,5 @@ fn main() {
     };
     let outcomes =
         compare(sets.iter().map(|(name, set)| Contender::timed(*name, TIMES / 20, || come(set))).collect(), rounds);
-    println!("\na new caller on a handle");
-    for (outcome, (name, _)) in outcomes.iter().zip(&sets) {
-        println!("  {name:<34} {:>7.1} ns", outcome.median());
-    }
+    report.comparison("new caller on a handle", &outcomes)
 }

@@ -58,18 +58,29 @@ impl Outcome {
         let mut ratios: Vec<f64> = self.rounds.iter().zip(&other.rounds).map(|(own, other)| other / own).collect();
         ratios.sort_by(f64::total_cmp);
         let last = ratios.len().saturating_sub(1);
+        // The quartiles are rounds that were, the nearest: with five rounds, the second and the fourth.
         let at = |index: usize| ratios.get(index).copied().unwrap_or(f64::NAN);
-        Ratio { median: median(&ratios), low: at(0), high: at(last) }
+        Ratio {
+            median: median(&ratios),
+            low: at(0),
+            lower: at((last + 2) / 4),
+            upper: at((3 * last + 2) / 4),
+            high: at(last),
+        }
     }
 }
 
-/// A ratio: the median over the rounds, the lowest and the highest.
+/// A ratio: the median over the rounds, and how far the rounds are apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ratio {
     /// The median.
     pub median: f64,
     /// The lowest of all rounds.
     pub low: f64,
+    /// The first quartile.
+    pub lower: f64,
+    /// The third quartile.
+    pub upper: f64,
     /// The highest of all rounds.
     pub high: f64,
 }
@@ -174,7 +185,9 @@ mod tests {
         assert!(median(&[]).is_nan());
         let outcome = |rounds: &[f64]| Outcome { name: String::new(), rounds: rounds.to_vec() };
         let ratio = outcome(&[1.0, 2.0, 4.0]).speed_against(&outcome(&[2.0, 2.0, 2.0]));
-        assert_eq!(ratio, Ratio { median: 1.0, low: 0.5, high: 2.0 });
-        assert_eq!(ratio.to_string(), "1.00 (0.50 to 2.00)");
+        assert_eq!(ratio, Ratio { median: 1.0, low: 0.5, lower: 1.0, upper: 2.0, high: 2.0 });
+        let ratio = outcome(&[1.0; 5]).speed_against(&outcome(&[5.0, 1.0, 4.0, 2.0, 3.0]));
+        assert_eq!(ratio, Ratio { median: 3.0, low: 1.0, lower: 2.0, upper: 4.0, high: 5.0 });
+        assert_eq!(ratio.to_string(), "3.00 (1.00 to 5.00)");
     }
 }

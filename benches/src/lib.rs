@@ -4,17 +4,18 @@
 //!   meanwhile hits all alike. What counts is the ratio within a round; [`Ratio`] tells its median and its spread.
 //! - [`Latencies`] collects single operations: p50, p99, p99.9, worst.
 //! - [`Workload`] chooses keys: uniform, or skewed as real traffic is ([`Workload::zipf`]).
-//! - [`Report`] prints a table for people and JSON lines for programs; [`plot`] draws SVG from the latter.
+//! - [`Report`] prints a table for people and JSON lines for programs; [`lines`] reads those again, [`plot`] draws SVG from them.
 //!
 //! The harness is tested like everything else: a contender slowed by a known factor reads as that factor.
 
 mod compare;
 mod latency;
+pub mod lines;
 pub mod plot;
 mod report;
 mod workload;
 
 pub use compare::{Contender, Outcome, Ratio, compare, median};
 pub use latency::Latencies;
-pub use report::{Report, field};
+pub use report::Report;
 pub use workload::{KEY_LEN, Keys, Workload};

@@ -73,6 +73,12 @@ fn today() -> (u64, u64, u64) {
     civil(seconds / 86_400)
 }
 
+/// The same as text: 2026-11-26.
+pub(crate) fn today_text() -> String {
+    let (year, month, day) = today();
+    format!("{year}-{month:02}-{day:02}")
+}
+
 /// The date of a day since 1970-01-01, by Howard Hinnant's algorithm (<https://howardhinnant.github.io/date_algorithms.html>).
 fn civil(day: u64) -> (u64, u64, u64) {
     let day = day + 719_468;

@@ -22,7 +22,8 @@ cargo xtask TASK
   test [PACKAGE...] [-- ARGS]   installs what the tests need (redis-server), then runs them
   ci                            everything that must hold before a change is merged: format, lints, docs, features, tests
   deep                          the same tests without the bounds that keep ci short; takes hours
-  bench [NAME] [--quick] [--save]  the benchmarks, or those of one name; `peers` is compared with the run that was saved
+  bench [NAME] [--quick] [--save]  the benchmarks, or those of one name, compared with the run that was saved; `peers` (also by section,
+                                `inproc`, or slice, `inproc/get`) are the tables of docs/benchmarks.md
   measure                       the figures of docs/choosing.md, with `store bench` on each backend; about a minute
   fuzz [TARGET] [SECONDS]       the fuzz targets, 60 seconds each (needs cargo-fuzz and a nightly toolchain)
   asan                          the Lua module's unsafe code under AddressSanitizer

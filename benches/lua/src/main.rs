@@ -1,6 +1,6 @@
 //! What a call from Lua costs, beside `ngx.shared.DICT` (tables by cjson there), interleaved in one run.
 //!
-//! `cargo run --release --manifest-path benches/lua/Cargo.toml --features lua54 -- [--rounds N] [--calls N] [--lines FILE] [--only TEXT]`,
+//! `cargo run --release --manifest-path benches/lua/Cargo.toml --features lua54 -- [--rounds N] [--calls N] [--quick] [--lines FILE] [--only TEXT]`,
 //! the same with `--features luajit`, and with `send` besides. Needs nginx with its Lua module and cjson (Debian: `apt-get install
 //! nginx-light libnginx-mod-http-lua lua-cjson`, which displaces the package luajit); without nginx the rest is measured, and said so.
 //!
@@ -51,6 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "--calls" => calls = value()?.parse()?,
             "--lines" => lines = Some(value()?.into()),
             "--only" => only = Some(value()?),
+            "--quick" => (rounds, calls) = (11, 300),
             _ => return Err(format!("unknown argument {word}").into()),
         }
     }
@@ -63,19 +64,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("NOT MEASURED: ngx.shared.DICT ({why})");
     }
     let nginx = nginx.ok();
-    let mut report = Report::new(lines.as_deref())?;
+    let mut report = Report::new("lua", lines.as_deref())?;
     let lua = if cfg!(feature = "luajit") { "luajit" } else { "lua54" };
     let send = if cfg!(feature = "send") { ", send" } else { "" };
     for row in rows {
-        let mut contenders = vec![vm::contender(format!("store on {lua}{send}"), &free, row.ours, calls)?];
+        let mut contenders = vec![vm::contender("store".to_owned(), &free, row.ours, calls)?];
         if row.ruled {
-            contenders.push(vm::contender(format!("store on {lua}{send}, policies"), &ruled, row.ours, calls)?);
+            contenders.push(vm::contender("store, policies".to_owned(), &ruled, row.ours, calls)?);
         }
         if let (Some(nginx), Some(theirs)) = (&nginx, row.theirs) {
             let index = bodies.iter().position(|body| *body == theirs).unwrap_or_default();
             contenders.push(Contender::new("ngx.shared.DICT", move || nginx.round(index)));
         }
-        report.comparison(row.name, &compare(contenders, rounds))?;
+        report.comparison(&format!("{lua}{send}: {}", row.name), &compare(contenders, rounds))?;
     }
     Ok(())
 }
