@@ -8,6 +8,7 @@ mod lua;
 mod measure;
 mod moving;
 mod operator;
+mod process;
 mod repl;
 mod run;
 mod source;

@@ -1,16 +1,13 @@
 //! One store, open for the time of a command: closed at its end, also when it is interrupted.
 
-use std::future::pending;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use store::{Handle, Registry};
 
-use crate::end::described;
 use crate::operator::Common;
 use crate::operator::output::Trouble;
-use crate::run::{Signals, runtime};
+use crate::process::{end_on_signal, runtime};
 
 /// A file that is not finished: removed when the command is interrupted.
 #[derive(Clone, Debug, Default)]
@@ -37,38 +34,17 @@ pub(super) fn with_store<T>(
 ) -> Result<T, Trouble> {
     let registry = Registry::new(common.source.resolve()?);
     let runtime = runtime()?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    if let Some(signals) = Signals::listen(&runtime) {
-        runtime.spawn(end_on_signal(signals, registry.clone(), Arc::clone(&interrupted), unfinished.clone()));
-    }
+    let unfinished = unfinished.clone();
+    let signalled = end_on_signal(&runtime, &registry, move || unfinished.remove());
     runtime.block_on(async {
         let worked = match registry.get_as(id, &common.caller.context()).await {
             Ok(handle) => work(&handle).await,
             Err(error) => Err(error.into()),
         };
         let closed = registry.close().await;
-        if interrupted.load(Ordering::SeqCst) {
-            // The work failed because its store was closed under it. The process ends from there.
-            pending::<()>().await;
-        }
+        signalled.wait_for_the_end().await;
         let worked = worked?;
         closed?;
         Ok(worked)
     })
-}
-
-/// Ctrl-C, or a request to terminate: closes the store and ends the process, also while it waits for a file. Asked twice, it
-/// does not wait.
-async fn end_on_signal(mut signals: Signals, registry: Registry, interrupted: Arc<AtomicBool>, unfinished: Unfinished) {
-    let code = signals.next().await;
-    interrupted.store(true, Ordering::SeqCst);
-    unfinished.remove();
-    tokio::spawn(async move {
-        signals.next().await;
-        std::process::abort();
-    });
-    if let Err(error) = registry.close().await {
-        eprintln!("store: {}", described(&error));
-    }
-    std::process::exit(code.into())
 }

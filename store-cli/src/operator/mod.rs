@@ -28,7 +28,7 @@ use output::{Output, Trouble};
 
 use crate::args::{Cli, Source};
 use crate::end::End;
-use crate::run::Signals;
+use crate::process::{Signals, runtime};
 
 /// The exit code of a "no".
 const NO: u8 = 1;
@@ -135,7 +135,7 @@ fn copy_between(copy: &Copy, out: &mut Output) -> Result<u8, Trouble> {
 
 /// Does the work, and then closes the stores. A signal ends it early, but not without closing.
 pub(crate) fn with(registries: &[Registry], work: impl Future<Output = Result<u8, Trouble>>) -> Result<u8, Trouble> {
-    with_last(crate::run::runtime()?, registries, work, async { Ok(()) })
+    with_last(runtime()?, registries, work, async { Ok(()) })
 }
 
 /// As [`with`]; what comes last is done before the stores are closed, however the work ended.

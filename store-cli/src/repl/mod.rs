@@ -18,7 +18,7 @@ use self::complete::Assistant;
 use crate::args::Repl;
 use crate::end::{End, described};
 use crate::lua::{self, plain};
-use crate::run::{Signals, runtime};
+use crate::process::{Signals, runtime};
 
 /// Runs one line and says what to show.
 const LINE: &str = include_str!("line.lua");

@@ -131,7 +131,7 @@ pub(super) fn bench(bench: &Bench, out: &mut Output) -> Result<u8, Trouble> {
         }
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(plan.callers);
-    with_last(crate::run::runtime_of(workers)?, std::slice::from_ref(&registry), work, last)
+    with_last(crate::process::runtime_of(workers)?, std::slice::from_ref(&registry), work, last)
 }
 
 fn question(bench: &Bench, backend: &str, plan: &Plan) -> String {
