@@ -104,16 +104,14 @@ impl RedisStore {
         for piece in self.pieces(commands) {
             let lane = self.pool.numbered_lane(piece.connection);
             match lane.batch(&piece.commands).await {
-                Ok(answers) if answers.len() == piece.items.len() => {
-                    for (&item, answer) in piece.items.iter().zip(&answers) {
-                        match answer {
-                            Value::Int(count) => deleted[item] = *count > 0,
-                            Value::ServerError(refusal) => report.refused(item, error::reply(refusal).error),
-                            _ => report.unknown(item, bad_reply()),
-                        }
+                Ok(answers) => report.answers(&piece, &answers, |item, answer| match answer {
+                    Value::Int(count) => {
+                        deleted[item] = *count > 0;
+                        true
                     }
-                }
-                result => report.failed(lane, &piece, result),
+                    _ => false,
+                }),
+                Err(failure) => report.failed(&piece, &lane.of_write(failure)),
             }
         }
         report.into_result().map(|()| deleted)
@@ -146,15 +144,7 @@ impl RedisStore {
         for piece in self.pieces(commands) {
             let lane = self.pool.numbered_lane(piece.connection);
             match lane.batch(&piece.commands).await {
-                Ok(answers) if answers.len() == piece.items.len() => {
-                    for (&item, answer) in piece.items.iter().zip(&answers) {
-                        match answer {
-                            Value::Okay => {}
-                            Value::ServerError(refusal) => report.refused(item, error::reply(refusal).error),
-                            _ => report.unknown(item, bad_reply()),
-                        }
-                    }
-                }
+                Ok(answers) => report.answers(&piece, &answers, |_, answer| *answer == Value::Okay),
                 Err(Failure::Lost(lost)) => {
                     let there = self.written(lane, &piece, items, &versions).await;
                     for (&item, there) in piece.items.iter().zip(there) {
@@ -163,7 +153,7 @@ impl RedisStore {
                         }
                     }
                 }
-                result => report.failed(lane, &piece, result),
+                Err(failure) => report.failed(&piece, &lane.of_write(failure)),
             }
         }
         report.into_result()
@@ -252,17 +242,24 @@ impl Report {
         }
     }
 
-    /// A whole piece failed.
-    fn failed(&mut self, lane: Lane<'_>, piece: &Piece, result: Result<Vec<Value>, Failure>) {
-        let error = match result {
-            Ok(_) => bad_reply(),
-            Err(failure) => lane.of_write(failure),
-        };
-        for &item in &piece.items {
-            match error.outcome() {
-                Outcome::NotApplied => self.refused(item, error.clone()),
-                _ => self.unknown(item, error.clone()),
+    /// The answers of a piece, each judged by `is_done` unless the server refused it.
+    fn answers(&mut self, piece: &Piece, answers: &[Value], mut is_done: impl FnMut(usize, &Value) -> bool) {
+        if answers.len() != piece.items.len() {
+            return self.failed(piece, &bad_reply());
+        }
+        for (&item, answer) in piece.items.iter().zip(answers) {
+            match answer {
+                Value::ServerError(refusal) => self.refused(item, error::reply(refusal).error),
+                answer if is_done(item, answer) => {}
+                _ => self.unknown(item, bad_reply()),
             }
+        }
+    }
+
+    /// A whole piece failed.
+    fn failed(&mut self, piece: &Piece, error: &Error) {
+        for &item in &piece.items {
+            self.note(item, Err(error.clone()));
         }
     }
 
