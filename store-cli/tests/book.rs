@@ -18,16 +18,18 @@ fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The command lines for `store` in the `sh` and `console` blocks of a page.
+/// The command lines for `store` in the `sh` blocks of a page, and after the `$` of its `console` blocks.
 fn command_lines(text: &str) -> Vec<String> {
-    let mut open: Option<bool> = None;
+    let mut open: Option<Option<&str>> = None;
     let mut lines = Vec::new();
     for line in text.lines().map(str::trim) {
         match (open, line.strip_prefix("```")) {
-            (None, Some(info)) => open = Some(matches!(info, "sh" | "console" | "bash")),
+            (None, Some("sh" | "bash")) => open = Some(Some("")),
+            (None, Some("console")) => open = Some(Some("$ ")),
+            (None, Some(_)) => open = Some(None),
             (Some(_), Some(_)) => open = None,
-            (Some(true), None) => {
-                let line = line.trim_start_matches("$ ");
+            (Some(Some(prompt)), None) => {
+                let Some(line) = line.strip_prefix(prompt) else { continue };
                 let commands = line.split(" | ").map(str::trim);
                 lines.extend(commands.filter(|command| command.starts_with("store ")).map(str::to_owned));
             }
@@ -56,9 +58,15 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn command_lines_are_read_as_a_shell_does() {
-    let text = "store no\n```sh\nstore get a 'b c'   # why\n$ store export x | store import \"y z\"\ncargo test\n```\nstore no\n";
+    let text = "store no\n```sh\nstore get a 'b c'   # why\nstore export x | store import \"y z\"\ncargo test\n```\nstore no\n\
+        ```console\n$ store has a b\nstore no\n```\n";
     let lines: Vec<Vec<String>> = command_lines(text).iter().map(|line| words(line)).collect();
-    assert_eq!(lines, [vec!["store", "get", "a", "b c"], vec!["store", "export", "x"], vec!["store", "import", "y z"]]);
+    let expected = ["store get a (b c)", "store export x", "store import (y z)", "store has a b"];
+    let shown = lines.iter().map(|words| {
+        let quoted = words.iter().map(|word| if word.contains(' ') { format!("({word})") } else { word.clone() });
+        quoted.collect::<Vec<_>>().join(" ")
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
 }
 
 /// A line that is understood fails for want of its files, and says so itself; one that is not is refused by the reader of arguments.
@@ -78,8 +86,10 @@ fn command_lines_in_the_book_are_understood() {
             {
                 continue;
             }
-            // Before the words, since those after a script are its own.
-            arguments.splice(1..1, ["--config", "/nowhere/store.toml"]);
+            // What asks a service needs no file. Before the words, since those after a script are its own.
+            let wrong =
+                if line.contains(" --url ") { ["--interval", "1ms"] } else { ["--config", "/nowhere/store.toml"] };
+            arguments.splice(1..1, wrong);
             let ended = place.run(&arguments);
             assert!(
                 ended.code == Some(2) && ended.stderr.starts_with("store: "),

@@ -64,6 +64,6 @@ pub use info::{BackendInfo, BackendStats, Capabilities, Consistency};
 pub use key::{Key, KeyBuf, MAX_KEY_LEN, prefix_end};
 pub use options::{BatchWrite, ClearStep, Condition, Increment, List, ListPage, Put, Scan, ScanCursor, ScanPage, Want};
 pub use record::Record;
-pub use registry::{Audit, Denial, LoadOptions, Registry, RegistryBuilder, Reloaded, StoreStats};
+pub use registry::{Audit, Denial, Health, LoadOptions, Registry, RegistryBuilder, Reloaded, StoreHealth, StoreStats};
 pub use store::{Store, TryStore};
 pub use value::Value;

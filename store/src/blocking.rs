@@ -25,12 +25,13 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use store_core::codec::{Decode, Encode};
 use store_core::config::{Document, Settings};
 use store_core::{
-    Context, Entries, Entry, Error, Expiry, IncrementOptions, Info, ListOptions, LoadOptions, Loaded, Page, PutOptions,
-    Result, Ttl, TypedEntry, Version, Written, block_on,
+    Context, Entries, Entry, Error, Expiry, Health, IncrementOptions, Info, ListOptions, LoadOptions, Loaded, Page,
+    PutOptions, Result, Ttl, TypedEntry, Version, Written, block_on,
 };
 
 /// A [`store::Registry`](crate::Registry) whose operations wait.
@@ -89,6 +90,14 @@ impl Registry {
     /// As [`store::Registry::open_all`](crate::Registry::open_all).
     pub fn open_all(&self) -> Result<()> {
         apart(|| block_on(self.0.open_all()))
+    }
+
+    /// Has every store answer, all at once: see [`Registry::health`](store_core::Registry::health).
+    ///
+    /// # Errors
+    /// UNAVAILABLE: there is no thread to ask on. What is wrong with the stores is in the answer.
+    pub fn health(&self, patience: Duration) -> Result<Health> {
+        apart(|| Ok(block_on(self.0.health(patience))))
     }
 
     /// The ids of the configuration, in order.

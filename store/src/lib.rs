@@ -63,10 +63,10 @@ pub use open::{open, open_with};
 
 pub use store_core::{
     Actor, Audit, Backend, BackendInfo, BackendStats, Backends, BoxFuture, Capabilities, Clock, Consistency, Context,
-    Denial, Entries, Entry, Error, Expiry, Handle, IncrementOptions, Info, Item, Kind, ListOptions, LoadOptions,
-    Loaded, MAX_BATCH, MAX_KEY_LEN, MAX_TTL, ManualClock, OpenContext, Outcome, Page, Payload, PutOptions, Registry,
-    RegistryBuilder, Reloaded, Result, Scanning, Store, StoreStats, SystemClock, SystemTimer, Time, Timer, TryStore,
-    Ttl, TtlRules, TypedEntry, Value, Version, Written, block_on,
+    Denial, Entries, Entry, Error, Expiry, Handle, Health, IncrementOptions, Info, Item, Kind, ListOptions,
+    LoadOptions, Loaded, MAX_BATCH, MAX_KEY_LEN, MAX_TTL, ManualClock, OpenContext, Outcome, Page, Payload, PutOptions,
+    Registry, RegistryBuilder, Reloaded, Result, Scanning, Store, StoreHealth, StoreStats, SystemClock, SystemTimer,
+    Time, Timer, TryStore, Ttl, TtlRules, TypedEntry, Value, Version, Written, block_on,
 };
 pub use store_core::{async_trait, codec, config, dump, observe, policy};
 

@@ -62,6 +62,7 @@ fn new_settings_hold_for_handles_that_are_out_and_data_survive() {
     let changed = format!("{MEMORY}default_ttl = '1h'\nmax_value_size = 10\n");
     let reloaded = service.reload(&changed).unwrap();
     assert_eq!((ids(&reloaded.changed), reloaded.added.len(), reloaded.removed.len()), (vec!["a"], 0, 0));
+    assert_eq!(reloaded.to_string(), "changed a");
     assert_eq!(block_on(handle.get::<String>("old")).unwrap().as_deref(), Some("value"));
     assert_eq!(left(&handle, "old"), None, "what is there stays as it is");
     block_on(handle.set("new", "v", Expiry::Default)).unwrap();
@@ -73,7 +74,14 @@ fn new_settings_hold_for_handles_that_are_out_and_data_survive() {
         service.reload(&format!("{MEMORY}default_ttl = '{minutes}m'\n")).unwrap();
     }
     assert_eq!(handle.settings().ttl, block_on(service.registry.get("a")).unwrap().settings().ttl);
-    assert!(service.reload(&format!("{MEMORY}default_ttl = '49m'\n")).unwrap().is_same());
+    let same = service.reload(&format!("{MEMORY}default_ttl = '49m'\n")).unwrap();
+    assert!(same.is_same() && same.to_string() == "no store changed");
+    let others = "[stores.b]\nbackend = 'memory'\n[stores.c]\nbackend = 'memory'\n";
+    assert_eq!(service.reload(&format!("{MEMORY}{others}")).unwrap().to_string(), "changed a; added b, c");
+    assert_eq!(
+        service.reload(&format!("{MEMORY}default_ttl = '49m'\n")).unwrap().to_string(),
+        "changed a; removed b, c"
+    );
     assert_eq!(service.registry.handles_out(Some("a")), 1, "the same handles are out");
     drop(handle);
     assert_eq!(service.registry.handles_out(None), 0);

@@ -22,7 +22,8 @@ pub(crate) enum Command {
     /// Watch a store: what it holds, by prefix, how fast it answers, and what its server does.
     ///
     /// Reads the store a little at a time, so that watching does not slow it down. A store in memory can only be seen from inside
-    /// its process; one on sled, only while no other process has it open, in one look. Ctrl-C ends it.
+    /// its process; one on sled, only while no other process has it open, in one look. What a running service does with its
+    /// stores, wherever they are, it tells itself: --url reads its metrics, and no configuration. Ctrl-C ends it.
     Top(top::Top),
 }
 

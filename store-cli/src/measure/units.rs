@@ -1,5 +1,7 @@
 //! Times, rates and shares for people: three digits, and the unit that suits them.
 
+use crate::operator::readable::count;
+
 /// Nanoseconds: `45 ns`, `1.20 µs`, `350 ms`.
 pub(crate) fn time(nanos: u64) -> String {
     scaled(nanos, &[(1, "ns"), (1_000, "µs"), (1_000_000, "ms"), (1_000_000_000, "s")])
@@ -37,6 +39,17 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
         _ if part < whole && percent >= 99.95 => ">99.9 %".to_owned(),
         _ => format!("{percent:.1} %"),
     }
+}
+
+/// A part of a whole that has been divided: `98.2 %`; `-` where there was no whole.
+pub(crate) fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{:.1} %", ratio * 100.0))
+}
+
+/// How often a second: `0.4`, `18 598`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is neither negative nor that high")]
+pub(crate) fn per_second(rate: f64) -> String {
+    if rate < 9.95 { format!("{rate:.1}") } else { count(rate.round() as u64) }
 }
 
 /// A bar of at most `width` characters, in eighths; what is there at all is seen.

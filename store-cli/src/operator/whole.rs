@@ -1,9 +1,7 @@
 //! Commands on whole stores: list, clear, info, health.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
-use store::{Error, Item, Kind, ListOptions, Value, codec};
+use store::{Item, ListOptions, StoreHealth, Value, codec};
 
 use super::args::{Clear, Health, List, OneStore};
 use super::arguments::{bytes, duration};
@@ -136,44 +134,23 @@ pub(crate) async fn health(health: &Health, at: At, out: &mut Output) -> Result<
         ids => ids.to_vec(),
     };
     let width = ids.iter().map(|id| id.chars().count()).max().unwrap_or(0);
-    // All at once: one that does not answer must not keep the others waiting.
-    let asked: Vec<_> = ids.into_iter().map(|id| (id.clone(), tokio::spawn(ask(at.clone(), id, patience)))).collect();
-    let mut all_well = true;
-    for (id, asked) in asked {
-        let (took, backend, answer) = asked.await.unwrap_or_else(|error| {
-            (Duration::ZERO, None, Err(Error::internal("the check failed").with_source(error)))
-        });
-        all_well &= answer.is_ok();
-        let millis = took.as_secs_f64() * 1000.0;
+    let health = at.registry.health_as(&ids, &at.cx, patience).await;
+    for StoreHealth { id, backend, latency, error, .. } in &health.stores {
+        let millis = latency.as_secs_f64() * 1000.0;
         if out.is_json() {
-            let mut object = json!({ "store": id, "backend": backend, "healthy": answer.is_ok(), "ms": millis });
-            if let Err(error) = answer {
-                object["error"] = error_object(&error);
+            let mut object = json!({ "store": id, "backend": backend, "healthy": error.is_none(), "latency": latency.as_secs_f64() });
+            if let Some(error) = error {
+                object["error"] = error_object(error);
             }
             out.object(&object)?;
             continue;
         }
-        let (paint, word, reason) = match &answer {
-            Ok(()) => (Paint::Good, "ok  ", format!("{}, {millis:.1} ms", backend.unwrap_or_default())),
-            Err(error) => (Paint::Bad, "FAIL", explained(error)),
+        let (paint, word, said) = match error {
+            None => (Paint::Good, "ok  ", format!("{}, {millis:.1} ms", backend.unwrap_or_default())),
+            Some(error) => (Paint::Bad, "FAIL", explained(error)),
         };
         let (id, word) = (out.paint(Paint::Key, &format!("{id:width$}")), out.paint(paint, word));
-        out.line(&format!("{id}  {word}  {reason}"))?;
+        out.line(&format!("{id}  {word}  {said}"))?;
     }
-    Ok(if all_well { 0 } else { NO })
-}
-
-/// Opens a store and has it answer: how long that took, its backend, and how it ended.
-async fn ask(at: At, id: String, patience: Duration) -> (Duration, Option<&'static str>, store::Result<()>) {
-    let start = Instant::now();
-    let mut backend = None;
-    let asked = tokio::time::timeout(patience, async {
-        let store = at.open(&id).await?;
-        backend = store.info().ok().map(|info| info.backend.backend);
-        store.ping().await
-    });
-    let answer = asked.await.unwrap_or_else(|_| {
-        Err(Error::new(Kind::Timeout, format!("no answer within {patience:?}")).with_detail("store", id.as_str()))
-    });
-    (start.elapsed(), backend, answer)
+    Ok(if health.is_healthy() { 0 } else { NO })
 }

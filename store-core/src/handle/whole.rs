@@ -21,9 +21,7 @@ impl Handle {
         let answer = async {
             self.check()?;
             self.allow(Action::Info, None)?;
-            let slot = self.slot();
-            slot.check_open()?;
-            slot.run(slot.store.ping()).await
+            self.slot().ping().await
         };
         self.wait(Operation::Ping, None, pin!(answer)).await
     }

@@ -1,6 +1,7 @@
 //! The registry: stores by id, opened when first asked for, closed together.
 
 mod flight;
+mod health;
 mod reload;
 mod security;
 mod slot;
@@ -21,6 +22,7 @@ use async_lock::{OnceCell, RwLock};
 
 pub use flight::LoadOptions;
 pub(crate) use flight::{Lead, Turn};
+pub use health::{Health, StoreHealth};
 pub use reload::Reloaded;
 pub use security::{Audit, Denial};
 pub(crate) use security::{KeptRights, Rights, Security};
@@ -168,20 +170,24 @@ impl Registry {
     }
 
     async fn acquire(&self, id: &str, cx: &Context) -> Result<Handle> {
-        let inner = &self.0;
-        let entry = self.find(id, cx)?;
+        self.opened(|| self.find(id, cx)).await.map(|slot| Handle::on(slot, cx.clone()))
+    }
+
+    /// The store that `find` finds, opened if it is not open yet.
+    async fn opened(&self, find: impl Fn() -> Result<Arc<Entry>>) -> Result<Arc<Slot>> {
+        let (inner, entry) = (&self.0, find()?);
         if let Some(slot) = entry.slot.get() {
-            return Ok(Handle::on(Arc::clone(slot), cx.clone()));
+            return Ok(Arc::clone(slot));
         }
         let _no_reload = inner.reloading.read().await;
-        let entry = self.find(id, cx)?;
+        let entry = find()?;
         let slot = entry.slot.get_or_try_init(|| inner.open(&entry)).await?;
         // A close that ran while the store opened did not see it.
         if inner.closed.load(Ordering::SeqCst) {
             slot.close(inner.close_timeout()).await?;
-            return Err(Error::closed().with_detail("store", id));
+            return Err(Error::closed().with_detail("store", &*entry.config.id));
         }
-        Ok(Handle::on(Arc::clone(slot), cx.clone()))
+        Ok(Arc::clone(slot))
     }
 
     /// [`get_as`](Registry::get_as), at once or not at all: `None` if the store must be opened first.
@@ -273,20 +279,26 @@ impl Registry {
 
 /// Closes stores, all at once, so that the waiting is bounded together; the errors of those that did not close well.
 async fn close_all(slots: impl Iterator<Item = Arc<Slot>>, patience: Duration) -> Vec<Error> {
-    let mut closing: Vec<_> = slots.map(|slot| Box::pin(async move { slot.close(patience).await })).collect();
-    let mut errors = Vec::new();
+    let closing = slots.map(|slot| async move { slot.close(patience).await });
+    all(closing).await.into_iter().filter_map(Result::err).collect()
+}
+
+/// What all of these bring, in their order; they wait at the same time.
+async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut waiting: Vec<_> = futures.map(|future| Some(Box::pin(future))).collect();
+    let mut brought: Vec<Option<T>> = waiting.iter().map(|_| None).collect();
     poll_fn(|cx| {
-        closing.retain_mut(|close| match close.as_mut().poll(cx) {
-            Poll::Pending => true,
-            Poll::Ready(ended) => {
-                errors.extend(ended.err());
-                false
+        for (future, place) in waiting.iter_mut().zip(&mut brought) {
+            if let Some(pending) = future
+                && let Poll::Ready(value) = pending.as_mut().poll(cx)
+            {
+                (*future, *place) = (None, Some(value));
             }
-        });
-        if closing.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        }
+        if waiting.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    errors
+    brought.into_iter().flatten().collect()
 }
 
 /// Only stores that there are: an id that a caller made up is nobody's.

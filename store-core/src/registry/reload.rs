@@ -1,5 +1,6 @@
 //! A configuration loaded anew, while stores are open and handles are out.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -28,6 +29,25 @@ impl Reloaded {
     #[must_use]
     pub fn is_same(&self) -> bool {
         [&self.added, &self.removed, &self.changed, &self.reopened].iter().all(|ids| ids.is_empty())
+    }
+}
+
+/// In one line, for a log: `changed app:cache; added app:pages`.
+impl fmt::Display for Reloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_same() {
+            return f.write_str("no store changed");
+        }
+        let said = [
+            ("changed", &self.changed),
+            ("opened anew", &self.reopened),
+            ("added", &self.added),
+            ("removed", &self.removed),
+        ];
+        for (index, (what, ids)) in said.into_iter().filter(|(_, ids)| !ids.is_empty()).enumerate() {
+            write!(f, "{}{what} {}", if index == 0 { "" } else { "; " }, ids.join(", "))?;
+        }
+        self.not_closed.iter().try_for_each(|error| write!(f, "; not closed well: {error}"))
     }
 }
 

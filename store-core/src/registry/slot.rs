@@ -205,6 +205,12 @@ impl Slot {
         .await
     }
 
+    /// Has the backend answer: one round trip.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        self.check_open()?;
+        self.run(self.store.ping()).await
+    }
+
     /// Ends the store: new operations are refused, those in flight get `patience`, then are cancelled; then the backend
     /// flushes and closes. Once: whoever asks again gets the same answer.
     pub(crate) async fn close(&self, patience: Duration) -> Result<()> {

@@ -1,4 +1,5 @@
-//! A web service on axum: sessions, a rate limit, a cached page, health, and an end without loss.
+//! A web service on axum: sessions, a rate limit, a cached page, health, metrics, a configuration that is loaded anew, and an end
+//! without loss.
 //!
 //! ```text
 //! cargo run -p store-examples --bin web                      # in memory
@@ -7,11 +8,15 @@
 //!
 //! curl -c jar -H 'content-type: application/json' -d '{"user": "alice"}' http://127.0.0.1:8080/login
 //! curl -b jar http://127.0.0.1:8080/me
+//! curl http://127.0.0.1:8080/health
+//! store top --url http://127.0.0.1:8080/metrics
+//! pkill -HUP web                                             # after a change of the configuration
 //! ```
 //!
 //! Another configuration file is its argument, another address the variable LISTEN.
 
 mod answer;
+mod operations;
 mod pages;
 
 use std::future::{Future, IntoFuture};
@@ -21,7 +26,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
+use store::observe::Meter;
 use store::sessions::Sessions;
+use store::{ConfigFile, Registry};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tower_sessions::cookie::time;
@@ -45,16 +52,18 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
-    let config = std::env::args().nth(1).unwrap_or_else(|| "examples/web.toml".to_owned());
+    let path = std::env::args().nth(1).unwrap_or_else(|| "examples/web.toml".to_owned());
     let environment = std::env::var("STORE_ENV").ok();
-    let registry = store::open(config, environment.as_deref())?;
-    let served = serve(&registry).await;
+    let file = ConfigFile::new(path, environment.as_deref());
+    let meter = Meter::new();
+    let registry = Registry::builder(file.config()?).observer(meter.clone()).build();
+    let served = serve(&registry, meter, file).await;
     // Also when something failed: what was acknowledged is on the device when this is done.
     registry.close().await?;
     served
 }
 
-async fn serve(registry: &store::Registry) -> Result<(), Failure> {
+async fn serve(registry: &Registry, meter: Meter, file: ConfigFile) -> Result<(), Failure> {
     // Handles are for all requests: cheap to clone, safe to share.
     let stores =
         pages::Stores { sessions: registry.get("app:sessions").await?, cache: registry.get("app:cache").await? };
@@ -67,9 +76,11 @@ async fn serve(registry: &store::Registry) -> Result<(), Failure> {
         .layer(sessions)
         // Without sessions from here on.
         .route("/report/{year}", get(pages::report))
-        .route("/health", get(pages::health))
-        .with_state(stores);
+        .with_state(stores)
+        // For those who run it. Where the world can reach the service, these belong on a port of their own.
+        .merge(operations::routes(registry.clone(), meter));
 
+    let reloading = operations::reload_on_hangup(registry.clone(), file)?;
     let (ended, late) = (told_to_end()?, told_to_end()?);
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let listener = TcpListener::bind(address).await?;
@@ -79,6 +90,7 @@ async fn serve(registry: &store::Registry) -> Result<(), Failure> {
     let serving = axum::serve(listener, service).with_graceful_shutdown(ended);
     tokio::select! {
         served = serving.into_future() => served?,
+        () = reloading => {}
         () = async { late.await; tokio::time::sleep(GRACE).await } => eprintln!("some requests took longer than {GRACE:?}"),
     }
     Ok(())

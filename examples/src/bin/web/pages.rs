@@ -1,12 +1,13 @@
 //! What the service does.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use store::{Expiry, Handle, IncrementOptions, LoadOptions, Loaded, Result, Ttl};
 use tower_sessions::Session;
@@ -81,11 +82,15 @@ pub(crate) struct Report {
     days: u32,
 }
 
-/// Computed once, however many ask at the same time, and kept as long as the configuration says.
-pub(crate) async fn report(State(stores): State<Stores>, Path(year): Path<u32>) -> Answer<Json<Report>> {
-    let options = LoadOptions::new(Expiry::Default);
-    let report = stores.cache.get_or_set(format!("report:{year}"), &options, || compute(year)).await?;
-    report.map(Json).ok_or(Refused::NotFound)
+/// Computed once, however many ask at the same time, and kept as long as the configuration says; so long, browsers may keep it too.
+pub(crate) async fn report(State(stores): State<Stores>, Path(year): Path<u32>) -> Answer<impl IntoResponse> {
+    let (key, options) = (format!("report:{year}"), LoadOptions::new(Expiry::Default));
+    let report = stores.cache.get_or_set(&key, &options, || compute(year)).await?.ok_or(Refused::NotFound)?;
+    let left = match stores.cache.ttl(&key).await? {
+        Some(Ttl::Left(left)) => left.as_secs(),
+        _ => 0,
+    };
+    Ok(([(CACHE_CONTROL, format!("max-age={left}"))], Json(report)))
 }
 
 async fn compute(year: u32) -> Result<Loaded<Report>> {
@@ -93,21 +98,4 @@ async fn compute(year: u32) -> Result<Loaded<Report>> {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let leap = year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
     Ok(Loaded::value(Report { year, days: if leap { 366 } else { 365 } }))
-}
-
-/// What a load balancer and a person on call ask: 200, or 503 with the reason of each store.
-pub(crate) async fn health(State(stores): State<Stores>) -> (StatusCode, Json<BTreeMap<String, String>>) {
-    let (mut status, mut said) = (StatusCode::OK, BTreeMap::new());
-    for handle in [&stores.sessions, &stores.cache] {
-        let health = match handle.ping().await {
-            Ok(()) => "ok".to_owned(),
-            Err(error) => {
-                status = StatusCode::SERVICE_UNAVAILABLE;
-                // Errors of a store hold no secrets.
-                format!("{}: {}", error.kind(), error.message())
-            }
-        };
-        said.insert(handle.id().to_owned(), health);
-    }
-    (status, Json(said))
 }

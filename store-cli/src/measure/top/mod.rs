@@ -1,8 +1,9 @@
-//! `store top`: what can be seen of a store from outside, again and again.
+//! `store top`: what can be seen of a store from outside, again and again; or what a service tells of its stores.
 
 mod screen;
 #[cfg(feature = "redis")]
 mod server;
+mod service;
 mod survey;
 
 use std::ffi::OsString;
@@ -29,9 +30,16 @@ const PINGS: usize = 5;
 
 #[derive(Debug, Args)]
 pub(crate) struct Top {
-    /// The store's id
-    #[arg(value_name = "ID")]
-    id: String,
+    /// The store's id; with --url, the only one that is shown
+    #[arg(value_name = "ID", required_unless_present = "url")]
+    id: Option<String>,
+    /// Show what a running service tells of its stores: where it answers with its metrics, as http://127.0.0.1:8080/metrics
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with_all = ["budget", "separator", "depth", "prefixes", "escaped", "config", "env", "actor", "scope"]
+    )]
+    url: Option<String>,
     /// One look, and done; so it is where no terminal is
     #[arg(long)]
     once: bool,
@@ -86,18 +94,22 @@ pub(super) fn top(top: &Top, out: &mut Output) -> Result<u8, Trouble> {
     if interval < Duration::from_millis(100) || interval > Duration::from_secs(3600) {
         return Err(Trouble::Usage("the interval is at least 100ms and at most 1h".to_owned()));
     }
+    if let Some(url) = &top.url {
+        return service::top(top, url, interval, out);
+    }
+    let id = top.id.as_deref().unwrap_or_default();
     let separator = arguments::bytes(&top.separator, &top.escaped)?;
     if separator.is_empty() {
         return Err(Trouble::Usage("the separator is not empty".to_owned()));
     }
     let budget = top.budget.as_deref().map(duration).transpose()?;
     let parts = Parts { separator, depth: top.depth };
-    let opened = Watched::new(top)?;
+    let opened = Watched::new(id, top)?;
     let at = At::new(&opened.registry, &top.common);
     let once = top.once || opened.only_once() || !(out.is_terminal() || out.is_json());
-    let look = Look { top, opened: &opened, interval, budget, once };
+    let look = Look { id, top, opened: &opened, interval, budget, once };
     with(std::slice::from_ref(&opened.registry), async {
-        let store = at.open(&top.id).await.map_err(|error| if_locked(error, out.is_json()))?;
+        let store = at.open(id).await.map_err(|error| if_locked(error, out.is_json()))?;
         look.go_on(&store, parts, out).await
     })
 }
@@ -111,14 +123,13 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(top: &Top) -> Result<Watched, Trouble> {
+    fn new(id: &str, top: &Top) -> Result<Watched, Trouble> {
         // Complaints name what this build really has.
         let source = &top.common.source;
-        let backend = source.resolve()?.stores.get(&*top.id).map_or("", |store| store.backend);
+        let backend = source.resolve()?.stores.get(id).map_or("", |store| store.backend);
         if backend == "memory" {
             return Err(Trouble::Usage(format!(
-                "{} is in memory: it lives inside the process that uses it, and only the metrics of that process can tell",
-                top.id
+                "{id} is in memory: it lives inside the process that uses it; what that process tells of it is shown with --url"
             )));
         }
         let mut backends = Backends::new();
@@ -147,6 +158,7 @@ impl Watched {
 }
 
 struct Look<'a> {
+    id: &'a str,
     top: &'a Top,
     opened: &'a Watched,
     interval: Duration,
@@ -177,7 +189,7 @@ impl Look<'_> {
                 #[cfg(feature = "redis")]
                 let rates = before.as_ref().zip(now.as_ref()).map(|(before, now)| server::Rates::between(before, now));
                 let picture = Picture {
-                    id: &self.top.id,
+                    id: self.id,
                     backend: self.opened.backend,
                     entries: info.and_then(|info| info.backend.entries),
                     ping,
@@ -194,9 +206,6 @@ impl Look<'_> {
                     #[cfg(feature = "redis")]
                     rates: rates.as_ref(),
                 };
-                if live {
-                    OtherScreen::home();
-                }
                 if out.is_json() {
                     out.object(&object(&picture, self.interval))?;
                     out.flush()?;
@@ -225,7 +234,7 @@ impl Look<'_> {
 /// sled lets no second process look inside.
 fn if_locked(error: Error, json: bool) -> Error {
     const WHY: &str =
-        "what the process that has the database open does with it, only that process's own metrics can tell";
+        "what the process that has the database open does with it, only that process's own metrics can tell: see --url";
     if error.reason() != Some("locked") {
         return error;
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::Picture;
 use super::survey::Group;
 use crate::measure::units::{bar, bytes, share, time};
+#[cfg(feature = "redis")]
+use crate::measure::units::{per_second, ratio};
 use crate::operator::escape::{printed, quoted};
 use crate::operator::output::{Output, Paint, Trouble, explained};
 use crate::operator::readable::{count, cut};
@@ -27,7 +29,7 @@ impl OtherScreen {
     }
 
     /// To the top left; what is drawn over is cleared line by line, so that nothing flickers.
-    pub(super) fn home() {
+    fn home() {
         print!("\x1b[H");
     }
 }
@@ -42,8 +44,16 @@ impl Drop for OtherScreen {
 
 /// Draws the picture; `live` clears what an earlier one left.
 pub(super) fn draw(picture: &Picture<'_>, live: bool, out: &mut Output) -> Result<(), Trouble> {
+    show(&lines(picture, out), live, out)
+}
+
+/// Shows lines; `live` in the place of those that stand there.
+pub(super) fn show(lines: &[String], live: bool, out: &mut Output) -> Result<(), Trouble> {
     let end = if live { "\x1b[K" } else { "" };
-    for line in lines(picture, out) {
+    if live {
+        OtherScreen::home();
+    }
+    for line in lines {
         out.line(&format!("{line}{end}"))?;
     }
     if live {
@@ -125,7 +135,10 @@ fn server(picture: &Picture<'_>, out: &Output) -> Vec<String> {
         ),
     ];
     let Some(rates) = picture.rates else { return lines };
-    let hits = rates.hit_ratio.map_or_else(|| "no reads".to_owned(), |hits| format!("{:.1} % hits", hits * 100.0));
+    let hits = match rates.hit_ratio {
+        None => "no reads".to_owned(),
+        hits => format!("{} hits", ratio(hits)),
+    };
     lines.push(format!(
         "{}{} commands/s, {hits}, {} expired/s, {} evicted/s; of all its clients",
         name(""),
@@ -140,12 +153,6 @@ fn server(picture: &Picture<'_>, out: &Output) -> Vec<String> {
         lines.push(format!("{command}{:>14}{:>16}", per_second(*rate), time(nanos(*one))));
     }
     lines
-}
-
-#[cfg(feature = "redis")]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is neither negative nor that high")]
-fn per_second(rate: f64) -> String {
-    if rate < 9.95 { format!("{rate:.1}") } else { count(rate.round() as u64) }
 }
 
 fn nanos(duration: Duration) -> u64 {
