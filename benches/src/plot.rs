@@ -11,10 +11,10 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-const WIDTH: f64 = 640.0;
+const WIDTH: f64 = 700.0;
 const HEIGHT: f64 = 400.0;
 const MARGIN: f64 = 60.0;
-const LEGEND: f64 = 150.0;
+const LEGEND: f64 = 210.0;
 const COLORS: [&str; 8] = ["#c0392b", "#2c3e50", "#2980b9", "#27ae60", "#8e44ad", "#d35400", "#16a085", "#7f8c8d"];
 
 /// The powers of ten around some values.
@@ -39,7 +39,11 @@ fn escape(text: &str) -> String {
 /// Draws the curves.
 #[must_use]
 pub fn svg(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> String {
-    let points = || curves.iter().flat_map(|curve| &curve.points);
+    // What is not above zero has no logarithm: it is left out, as a gap.
+    let shown = |curve: &Curve| -> Vec<(f64, f64)> {
+        curve.points.iter().copied().filter(|(x, y)| *x > 0.0 && *y > 0.0).collect()
+    };
+    let points = || curves.iter().flat_map(shown);
     let (left, right) = decades(points().map(|point| point.0));
     let (low, high) = decades(points().map(|point| point.1));
     let inner = (WIDTH - 2.0 * MARGIN - LEGEND, HEIGHT - 2.0 * MARGIN);
@@ -86,7 +90,7 @@ pub fn svg(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> Strin
     for (number, curve) in curves.iter().enumerate() {
         let color = COLORS[number % COLORS.len()];
         let path: Vec<String> =
-            curve.points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
+            shown(curve).iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
         let legend = MARGIN + 16.0 * f64::from(u16::try_from(number).unwrap_or(u16::MAX));
         let _ = writeln!(
             out,
@@ -128,5 +132,8 @@ mod tests {
     #[test]
     fn nothing_to_draw_is_no_reason_to_fail() {
         assert!(svg("t", "x", "y", &[]).contains("</svg>"));
+        let never = Curve { name: "never".into(), points: vec![(10.0, f64::NAN), (0.0, 1.0), (10.0, 5.0)] };
+        let svg = svg("t", "x", "y", &[never]);
+        assert!(!svg.contains("NaN") && svg.contains("points=\"60.0,"), "{svg}");
     }
 }

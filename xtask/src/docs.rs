@@ -9,7 +9,7 @@ use crate::run::{Failed, cargo, command, root, step};
 pub(crate) fn write() -> Result<(), Failed> {
     let mut command = cargo(&["test", "--locked", "--quiet", "-p", "store-book"]);
     command.args(["--test", "conformance_page", "--test", "configuration_page", "--test", "choosing_page"]);
-    command.args(["--test", "links"]);
+    command.args(["--test", "benchmarks_page", "--test", "links"]);
     command.env("STORE_WRITE_DOCS", "1");
     step("the generated pages of docs/", command)
 }

@@ -87,7 +87,7 @@ fn beside_expired<'a>(keys: &'a Keys, work: &'a [u32]) -> Contender<'a> {
         ours.set(format!("expired{number}").as_bytes(), &VALUE, Some(Duration::from_millis(1)));
     }
     keys.all().iter().for_each(|key| ours.set(key, &VALUE, Some(LONG)));
-    contender("store-memory, expired ones beside", ours, keys, work, 100)
+    contender("store-memory, expired beside", ours, keys, work, 100)
 }
 
 /// So many entries that contenders do not fit beside each other.

@@ -1,0 +1,182 @@
+//! What was aimed at, and what was reached.
+
+use std::fmt::Write as _;
+
+use store_benches::lines::Line;
+
+use crate::tables::{rough, time};
+
+/// What a figure shall be.
+#[derive(Clone, Copy)]
+enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
+}
+use Goal::{AtLeast, AtMost};
+
+/// Where a figure is found.
+#[derive(Clone, Copy)]
+enum Figure {
+    /// How many times as fast as a contender the first of the row is.
+    Against(&'static str),
+    /// A value of a contender, on a curve at some point.
+    Value(&'static str, Option<f64>),
+    /// The slowest of a contender's operations, or 99.9 % of them; in nanoseconds.
+    Worst(&'static str),
+    P999(&'static str),
+    /// How much steeper a contender's curve is than another's, between two points.
+    Slope(&'static str, &'static str, f64, f64),
+    /// A contender's value, over that in another row.
+    Over(&'static str, &'static str),
+}
+use Figure::{Against, Over, P999, Slope, Value, Worst};
+
+struct Target {
+    section: &'static str,
+    row: &'static str,
+    figure: Figure,
+    goal: Goal,
+    unit: &'static str,
+}
+
+const fn target(section: &'static str, row: &'static str, figure: Figure, goal: Goal, unit: &'static str) -> Target {
+    Target { section, row, figure, goal, unit }
+}
+
+const STORE: &str = "store-memory";
+const DASHMAP: &str = "dashmap, no TTL";
+const MILLION: Option<f64> = Some(1e6);
+
+const TARGETS: &[Target] = &[
+    target("inproc", "get, 1 thread", Against(DASHMAP), AtLeast(1.0), "×"),
+    target("inproc", "get, 2 threads", Against(DASHMAP), AtLeast(1.0), "×"),
+    target("inproc", "get, 1 thread", Against("moka"), AtLeast(5.0), "×"),
+    target("inproc", "get, 2 threads", Against("moka"), AtLeast(5.0), "×"),
+    target("inproc", "95/5 with TTL, 1 thread", Against(DASHMAP), AtLeast(0.9), "×"),
+    target("inproc", "95/5 with TTL, 2 threads", Against(DASHMAP), AtLeast(0.9), "×"),
+    target("inproc", "95/5 with TTL, 1 thread", Against("moka"), AtLeast(5.0), "×"),
+    target("inproc", "95/5 with TTL, 2 threads", Against("moka"), AtLeast(5.0), "×"),
+    target("inproc", "50/50 with TTL, 1 thread", Against(DASHMAP), AtLeast(1.0), "×"),
+    target("inproc", "50/50 with TTL, 2 threads", Against(DASHMAP), AtLeast(1.0), "×"),
+    target("inproc", "50/50 with TTL, 1 thread", Against("moka"), AtLeast(6.0), "×"),
+    target("inproc", "50/50 with TTL, 2 threads", Against("moka"), AtLeast(6.0), "×"),
+    target("inproc", "set with TTL, 1 thread", Against(DASHMAP), AtLeast(1.1), "×"),
+    target("inproc", "set with TTL, 2 threads", Against(DASHMAP), AtLeast(1.1), "×"),
+    target("inproc", "set with TTL, 1 thread", Against("moka"), AtLeast(7.0), "×"),
+    target("inproc", "set with TTL, 2 threads", Against("moka"), AtLeast(7.0), "×"),
+    target("inproc", "95/5 with TTL, 2 threads", P999(STORE), AtMost(2000.0), "ns"),
+    target("inproc", "bytes resident per entry, by entries", Value(STORE, MILLION), AtMost(230.0), "B"),
+    target("inproc", "set with TTL by entries", Slope(STORE, DASHMAP, 1e3, 1e6), AtMost(1.3), "×"),
+    target("inproc", "while 1000000 entries expire", Worst(STORE), AtMost(1e7), "ns"),
+    target("inproc", "95 % released after, by entries", Value(STORE, MILLION), AtMost(1000.0), "ms"),
+    target("inproc", "page of 100 entries by entries", Value(STORE, MILLION), AtMost(50.0), "us"),
+    target(
+        "road",
+        "get of a 100-byte value: over the direct call",
+        Value("three wrappers, synchronous path", None),
+        AtMost(6.0),
+        "ns",
+    ),
+    target("road", "get of a 100-byte value: over the direct call", Value("dyn, future", None), AtMost(15.0), "ns"),
+    target("lua", "lua54: string get", Against("ngx.shared.DICT"), AtLeast(1.0), "×"),
+    target("lua", "lua54: string set, TTL", Against("ngx.shared.DICT"), AtLeast(1.0), "×"),
+    target("lua", "luajit: string get", Against("ngx.shared.DICT"), AtLeast(1.2), "×"),
+    target("lua", "luajit: string set, TTL", Against("ngx.shared.DICT"), AtLeast(1.2), "×"),
+    target("lua", "lua54: {user_id, role} get", Against("ngx.shared.DICT"), AtLeast(1.4), "×"),
+    target("lua", "lua54: {user_id, role} set, TTL", Against("ngx.shared.DICT"), AtLeast(1.4), "×"),
+    target("lua", "luajit: {user_id, role} get", Against("ngx.shared.DICT"), AtLeast(1.4), "×"),
+    target("lua", "luajit: {user_id, role} set, TTL", Against("ngx.shared.DICT"), AtLeast(1.4), "×"),
+    target("lua", "lua54, send: string get", Over("store", "lua54: string get"), AtMost(1.2), "×"),
+    target("lua", "lua54, send: string set, TTL", Over("store", "lua54: string set, TTL"), AtMost(1.2), "×"),
+];
+
+impl Target {
+    /// The figure, and for a ratio its spread.
+    fn seen(&self, lines: &[Line]) -> Option<(f64, Option<(f64, f64)>)> {
+        let find = |row: &str, contender: &str, x: Option<f64>| {
+            lines.iter().find(|line| {
+                line.section == self.section && line.row == row && line.contender == contender && line.x == x
+            })
+        };
+        // The percentiles of a row that is also compared are in a line of their own.
+        let single = |contender: &str| {
+            let of = |line: &&Line| line.section == self.section && line.row == self.row && line.contender == contender;
+            lines.iter().filter(of).find_map(|line| line.percentiles)
+        };
+        match self.figure {
+            Against(contender) => {
+                let ratio = lines.iter().find_map(|line| {
+                    let is = line.section == self.section && line.row == self.row && line.contender == contender;
+                    line.ratio.filter(|_| is)
+                })?;
+                Some((ratio.median, Some((ratio.low, ratio.high))))
+            }
+            Value(contender, x) => Some((find(self.row, contender, x)?.value, None)),
+            Worst(contender) => Some((single(contender)?.worst, None)),
+            P999(contender) => Some((single(contender)?.p999, None)),
+            Slope(own, other, from, to) => {
+                let steep =
+                    |name| Some(find(self.row, name, Some(to))?.value / find(self.row, name, Some(from))?.value);
+                Some((steep(own)? / steep(other)?, None))
+            }
+            Over(contender, row) => {
+                Some((find(self.row, contender, None)?.value / find(row, contender, None)?.value, None))
+            }
+        }
+    }
+
+    fn what(&self) -> String {
+        match self.figure {
+            Against(contender) => format!("{}: as fast as {contender}", self.row),
+            Value(contender, Some(x)) => format!("{}: {contender} at {x}", self.row),
+            Value(contender, None) => format!("{}: {contender}", self.row),
+            Worst(contender) => format!("{}: worst of {contender}", self.row),
+            P999(contender) => format!("{}: p99.9 of {contender}", self.row),
+            Slope(own, other, from, to) => format!("{}, from {from} to {to}: {own} over {other}", self.row),
+            Over(contender, row) => format!("{}: {contender}, over {row}", self.row),
+        }
+    }
+}
+
+/// The table of targets: what was not measured is not in it.
+pub(crate) fn table(lines: &[Line]) -> String {
+    let mut table = String::from("\n| | aimed at | measured | |\n|---|---|---|---|\n");
+    for target in TARGETS {
+        let Some((seen, spread)) = target.seen(lines) else { continue };
+        let number = |number: f64| match target.unit {
+            "ns" => time(number),
+            unit => format!("{} {unit}", rough(number, &[(1.0, "")])),
+        };
+        let (aim, reached) = match target.goal {
+            AtLeast(goal) => (format!("at least {}", number(goal)), seen >= goal),
+            AtMost(goal) => (format!("at most {}", number(goal)), seen <= goal),
+        };
+        let spread = spread.map(|(low, high)| format!(" ({low:.2} to {high:.2})")).unwrap_or_default();
+        let seen = if target.unit == "×" { format!("{seen:.2} {}", target.unit) } else { number(seen) };
+        let verdict = if reached { "reached" } else { "**missed**" };
+        let _ = writeln!(table, "| {} | {aim} | {seen}{spread} | {verdict} |", target.what());
+    }
+    table
+}
+
+#[test]
+fn a_target_is_reached_or_missed() {
+    let line = |ratio: f64| {
+        let text = format!(
+            r#"{{"section":"inproc","row":"get, 1 thread","contender":"moka","value":9,"unit":"ns","ratio":{ratio},"low":4,"lower":4,"upper":9,"high":9,"rounds":5}}"#
+        );
+        store_benches::lines::read(&text).unwrap()
+    };
+    assert!(
+        table(&line(5.0))
+            .contains("| get, 1 thread: as fast as moka | at least 5.0 × | 5.00 × (4.00 to 9.00) | reached |")
+    );
+    assert!(table(&line(4.9)).contains("**missed**"));
+    let points = r#"{"section":"inproc","row":"set with TTL by entries","contender":"store-memory","value":100,"unit":"ns","x":1000}
+        {"section":"inproc","row":"set with TTL by entries","contender":"store-memory","value":300,"unit":"ns","x":1000000}
+        {"section":"inproc","row":"set with TTL by entries","contender":"dashmap, no TTL","value":50,"unit":"ns","x":1000}
+        {"section":"inproc","row":"set with TTL by entries","contender":"dashmap, no TTL","value":100,"unit":"ns","x":1000000}
+        {"section":"inproc","row":"while 1000000 entries expire","contender":"store-memory","value":50,"unit":"ns","p50":50,"p99":900,"p999":1500,"worst":2500000}"#;
+    let text = table(&store_benches::lines::read(points).unwrap());
+    assert!(text.contains("1.50 × | **missed**") && text.contains("at most 10 ms | 2.5 ms | reached"), "{text}");
+}
