@@ -9,15 +9,19 @@ use crate::{KeyBuf, Record, Ttl};
 /// The encoded bytes of one value (MessagePack), immutable.
 ///
 /// A backend hands out either bytes it has just made or a range of an allocation that it shares; how is not part of the type.
-#[derive(Clone)]
+///
+/// The default is empty, and no allocation.
+#[derive(Clone, Default)]
 pub struct Payload(Bytes);
 
-#[derive(Clone)]
+/// No kind has more than one word beside the tag. So a payload, and the answer of a read around it, is a pair of scalars to the
+/// compiler and travels in two registers. One kind with a second field, in as many bytes, makes it a piece of memory that is
+/// written by words and copied by other ones: each copy waits until the writes, and all cache misses before them, are done.
+#[derive(Clone, Default)]
 enum Bytes {
+    #[default]
+    Empty,
     Record(Record),
-    /// In two words, too.
-    Held(Arc<Box<dyn Holder>>, u32),
-    /// Boxed, so that a payload is two words and no answer has to travel through memory.
     Other(Box<Other>),
 }
 
@@ -25,6 +29,7 @@ enum Bytes {
 enum Other {
     Owned(Vec<u8>, usize),
     Shared(Arc<[u8]>, Range<usize>),
+    Held(Arc<Box<dyn Holder>>, u32),
 }
 
 /// Holds the bytes of many payloads in whatever form a backend has them, so that a page of a listing need not copy its values.
@@ -52,7 +57,7 @@ impl Payload {
     /// The bytes with this number of a holder, without copying. They live as long as any payload of the holder's.
     #[must_use]
     pub fn held(holder: Arc<Box<dyn Holder>>, number: u32) -> Payload {
-        Payload(Bytes::Held(holder, number))
+        Payload(Bytes::Other(Box::new(Other::Held(holder, number))))
     }
 
     /// The bytes.
@@ -60,9 +65,10 @@ impl Payload {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
+            Bytes::Empty => &[],
             Bytes::Record(record) => record.value(),
-            Bytes::Held(holder, number) => holder.bytes(*number),
             Bytes::Other(other) => match &**other {
+                Other::Held(holder, number) => holder.bytes(*number),
                 Other::Owned(bytes, start) => &bytes[*start..],
                 Other::Shared(owner, range) => &owner[range.clone()],
             },
@@ -256,6 +262,7 @@ mod tests {
         assert_eq!(&*Payload::tail(b"headervalue".to_vec(), 6), b"value");
         assert_eq!(&*Payload::tail(b"x".to_vec(), 6), b"");
         assert_eq!(format!("{:?}", Payload::from(&b"secret"[..])), "Payload(6 bytes)");
+        assert_eq!(Payload::default().as_bytes(), b"");
     }
 
     #[test]

@@ -34,8 +34,6 @@ struct Page {
     want: Want,
     items: Vec<Item>,
     records: Vec<Record>,
-    /// Stands for the values until the page is finished, since other payloads take an allocation.
-    nothing: Arc<Box<dyn Holder>>,
     /// Bytes of the records and of the large values.
     bytes: usize,
 }
@@ -61,14 +59,7 @@ impl Page {
     fn new(limit: usize, want: Want) -> Page {
         let count = limit.min(1000);
         let records = Vec::with_capacity(if want == Want::Entries { count } else { 0 });
-        Page {
-            limit,
-            want,
-            items: Vec::with_capacity(count),
-            records,
-            nothing: Arc::new(Box::new(Records(Vec::new()))),
-            bytes: 0,
-        }
+        Page { limit, want, items: Vec::with_capacity(count), records, bytes: 0 }
     }
 
     fn is_full(&self) -> bool {
@@ -83,7 +74,7 @@ impl Page {
                 let Found { record: bytes, head } = found;
                 self.bytes += bytes.len();
                 self.records.push(Record { bytes, start: head.start, item: self.items.len() });
-                space.describe(&head, Payload::held(Arc::clone(&self.nothing), 0), now)
+                space.describe(&head, Payload::default(), now)
             }
             (Want::Entries, Some(_)) => {
                 let whole = match space.value(&found)? {
