@@ -14,7 +14,7 @@ use super::direct::{Direct, Must};
 use super::{Harness, Shape, cases};
 use crate::config::Settings;
 use crate::policy::PolicySet;
-use crate::registry::{Audit, Security, Slot, deadline};
+use crate::slot::{Audit, Security, Slot, deadline};
 use crate::{BoxFuture, Clock, Context, Handle, Store, SystemTimer, Time};
 
 /// How long a case may take before it counts as stuck.

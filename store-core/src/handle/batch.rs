@@ -1,6 +1,6 @@
 //! Many keys at once. One item that is invalid or denied refuses the whole batch before anything is done.
 
-use super::call::{Question, question};
+use super::call::{Call, Question, question};
 use super::{Handle, MAX_BATCH};
 use crate::codec::{Decode, Encode};
 use crate::observe::Operation;
@@ -14,25 +14,19 @@ impl Handle {
     /// As [`get`](Handle::get), for any of the keys; the details name the item (`index`, from 0).
     pub async fn get_many<V: Decode>(&self, keys: &[impl AsRef<[u8]>]) -> Result<Vec<Option<V>>> {
         let mut checked = Vec::new();
-        self.asking(Operation::GetMany, None, || self.get_many_in(keys, &mut checked), |found| decode_all(keys, found))
+        self.asking(Operation::GetMany, None, |call| call.get_many(keys, &mut checked), |found| decode_all(keys, found))
             .await
     }
 
     /// [`get_many`](Handle::get_many), at once or not at all.
     pub fn try_get_many<V: Decode>(&self, keys: &[impl AsRef<[u8]>]) -> Option<Result<Vec<Option<V>>>> {
         let mut checked = Vec::new();
-        self.at_once(Operation::GetMany, None, || self.get_many_in(keys, &mut checked), |found| decode_all(keys, found))
-    }
-
-    /// The checked keys go to a vector, from which the question borrows.
-    fn get_many_in<'a, 'k: 'a>(
-        &'a self,
-        keys: &'k [impl AsRef<[u8]>],
-        checked: &'a mut Vec<Key<'k>>,
-    ) -> Result<impl Question<'a, Vec<Option<Payload>>>> {
-        self.check()?;
-        let (cx, keys) = (self.context(), self.batch_keys(keys, Action::KeyGet, checked)?);
-        Ok(question(move |store| store.try_get_many(cx, keys), move |store| store.get_many(cx, keys)))
+        self.at_once(
+            Operation::GetMany,
+            None,
+            |call| call.get_many(keys, &mut checked),
+            |found| decode_all(keys, found),
+        )
     }
 
     /// Stores many values, in their order; the last of equal keys stays. Not atomic across keys; at most [`MAX_BATCH`].
@@ -42,23 +36,50 @@ impl Handle {
     /// items were not applied (`not_applied`) and of which nobody knows (`unknown`).
     pub async fn set_many<V: Encode>(&self, items: &[(impl AsRef<[u8]>, V, Expiry)]) -> Result<()> {
         let (mut buffers, mut writes) = (Vec::new(), Vec::new());
-        self.asking(Operation::SetMany, None, || self.set_many_in(items, &mut buffers, &mut writes), Ok).await
+        self.asking(Operation::SetMany, None, |call| call.set_many(items, &mut buffers, &mut writes), Ok).await
     }
 
     /// [`set_many`](Handle::set_many), at once or not at all.
     pub fn try_set_many<V: Encode>(&self, items: &[(impl AsRef<[u8]>, V, Expiry)]) -> Option<Result<()>> {
         let (mut buffers, mut writes) = (Vec::new(), Vec::new());
-        self.at_once(Operation::SetMany, None, || self.set_many_in(items, &mut buffers, &mut writes), Ok)
+        self.at_once(Operation::SetMany, None, |call| call.set_many(items, &mut buffers, &mut writes), Ok)
+    }
+
+    /// Deletes many keys: true for each that was live; of equal keys the first. At most [`MAX_BATCH`].
+    ///
+    /// # Errors
+    /// As [`delete`](Handle::delete), for any of the keys; the details name the item (`index`, from 0).
+    pub async fn delete_many(&self, keys: &[impl AsRef<[u8]>]) -> Result<Vec<bool>> {
+        let mut checked = Vec::new();
+        self.asking(Operation::DeleteMany, None, |call| call.delete_many(keys, &mut checked), Ok).await
+    }
+
+    /// [`delete_many`](Handle::delete_many), at once or not at all.
+    pub fn try_delete_many(&self, keys: &[impl AsRef<[u8]>]) -> Option<Result<Vec<bool>>> {
+        let mut checked = Vec::new();
+        self.at_once(Operation::DeleteMany, None, |call| call.delete_many(keys, &mut checked), Ok)
+    }
+}
+
+/// The checks of each operation, and what it asks of the backend.
+impl<'a> Call<'a> {
+    /// The checked keys go to a vector, from which the question borrows.
+    fn get_many<'k: 'a>(
+        self,
+        keys: &'k [impl AsRef<[u8]>],
+        checked: &'a mut Vec<Key<'k>>,
+    ) -> Result<impl Question<'a, Vec<Option<Payload>>>> {
+        let (cx, keys) = (self.cx(), self.batch_keys(keys, Action::KeyGet, checked)?);
+        Ok(question(move |store| store.try_get_many(cx, keys), move |store| store.get_many(cx, keys)))
     }
 
     /// The values' bytes go to the buffers, from which the writes borrow.
-    fn set_many_in<'a, 'b: 'a, V: Encode>(
-        &'a self,
+    fn set_many<'b: 'a, V: Encode>(
+        self,
         items: &'b [(impl AsRef<[u8]>, V, Expiry)],
         buffers: &'b mut Vec<Vec<u8>>,
         writes: &'a mut Vec<BatchWrite<'b>>,
     ) -> Result<impl Question<'a, ()>> {
-        self.check()?;
         check_len(items.len())?;
         let settings = self.settings();
         buffers.resize_with(items.len(), Vec::new);
@@ -73,51 +94,35 @@ impl Handle {
             });
         }
         for write in &*writes {
-            self.allow(Action::KeySet, Some(write.key.as_bytes()))?;
+            self.allow(Action::KeySet, write.key)?;
         }
-        let (cx, writes) = (self.context(), writes.as_slice());
+        let (cx, writes) = (self.cx(), writes.as_slice());
         Ok(question(move |store| store.try_set_many(cx, writes), move |store| store.set_many(cx, writes)))
     }
 
-    /// Deletes many keys: true for each that was live; of equal keys the first. At most [`MAX_BATCH`].
-    ///
-    /// # Errors
-    /// As [`delete`](Handle::delete), for any of the keys; the details name the item (`index`, from 0).
-    pub async fn delete_many(&self, keys: &[impl AsRef<[u8]>]) -> Result<Vec<bool>> {
-        let mut checked = Vec::new();
-        self.asking(Operation::DeleteMany, None, || self.delete_many_in(keys, &mut checked), Ok).await
-    }
-
-    /// [`delete_many`](Handle::delete_many), at once or not at all.
-    pub fn try_delete_many(&self, keys: &[impl AsRef<[u8]>]) -> Option<Result<Vec<bool>>> {
-        let mut checked = Vec::new();
-        self.at_once(Operation::DeleteMany, None, || self.delete_many_in(keys, &mut checked), Ok)
-    }
-
-    fn delete_many_in<'a, 'k: 'a>(
-        &'a self,
+    fn delete_many<'k: 'a>(
+        self,
         keys: &'k [impl AsRef<[u8]>],
         checked: &'a mut Vec<Key<'k>>,
     ) -> Result<impl Question<'a, Vec<bool>>> {
-        self.check()?;
-        let (cx, keys) = (self.context(), self.batch_keys(keys, Action::KeyDelete, checked)?);
+        let (cx, keys) = (self.cx(), self.batch_keys(keys, Action::KeyDelete, checked)?);
         Ok(question(move |store| store.try_delete_many(cx, keys), move |store| store.delete_many(cx, keys)))
     }
 
     /// All arguments are checked before the policy is asked about any.
-    fn batch_keys<'a, 'k>(
-        &self,
+    fn batch_keys<'b, 'k>(
+        self,
         keys: &'k [impl AsRef<[u8]>],
         action: Action,
-        checked: &'a mut Vec<Key<'k>>,
-    ) -> Result<&'a [Key<'k>]> {
+        checked: &'b mut Vec<Key<'k>>,
+    ) -> Result<&'b [Key<'k>]> {
         check_len(keys.len())?;
         checked.reserve_exact(keys.len());
         for (index, key) in keys.iter().enumerate() {
             checked.push(Key::new(key).map_err(|error| item(index, key.as_ref(), error))?);
         }
         for key in &*checked {
-            self.allow(action, Some(key.as_bytes()))?;
+            self.allow(action, *key)?;
         }
         Ok(checked)
     }

@@ -1,17 +1,20 @@
 //! What every operation of a handle goes through, once: released, arguments, policy, backend.
 //!
 //! An operation is written in two parts: its checks, which end in a [`Question`] to the backend, and what it makes of the
-//! answer. [`Handle::at_once`] and [`Handle::asking`] join the two. The first is plain code without a future, so that a backend
-//! that answers at once costs what a function call does.
+//! answer. [`Handle::at_once`] and [`Handle::asking`] join the two. Both begin with plain code, without a future, so that a
+//! backend that answers at once costs what a function call does. What only some pay for (who is watched, who waits, who fails)
+//! is out of the way of the others.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
 
 use super::Handle;
-use crate::observe::{Operation, Tally, Watch};
+use crate::config::Settings;
+use crate::observe::{Operation, Tally, Watch, Watchers};
 use crate::policy::Action;
-use crate::registry::Slot;
-use crate::{BoxFuture, Error, Kind, Result, Store, TryStore, Value};
+use crate::slot::{Running, Slot, denied};
+use crate::{BoxFuture, Context, Error, Key, Kind, Result, Store, TryStore, Value};
 
 /// What is asked of the backend, on its synchronous path or by waiting.
 pub(super) trait Question<'a, T> {
@@ -31,6 +34,7 @@ where
         (self.0)(store)
     }
 
+    #[inline]
     fn later(self, store: &'a dyn Store) -> BoxFuture<'a, Result<T>> {
         (self.1)(store)
     }
@@ -45,37 +49,107 @@ pub(super) fn question<'a, T>(
     (now, later)
 }
 
-impl Handle {
+/// An operation of a handle that is not released, on the store that its slot is now: looked up once, at the beginning.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'a> {
+    handle: &'a Handle,
+    pub(super) slot: &'a Slot,
+}
+
+impl<'a> Call<'a> {
+    /// The same operation goes on, after it waited: on the store that its slot is by now.
+    pub(super) fn again(self) -> Call<'a> {
+        Call { slot: self.handle.slot(), ..self }
+    }
+
+    pub(super) fn cx(self) -> &'a Context {
+        &self.handle.cx
+    }
+
+    pub(super) fn settings(self) -> &'a Settings {
+        &self.slot.settings
+    }
+
     /// # Errors
     /// PERMISSION_DENIED.
     #[inline]
-    pub(super) fn allow(&self, action: Action, key: Option<&[u8]>) -> Result<()> {
-        if self.rights.is_unrestricted(&self.slot().security) { Ok(()) } else { self.judge(action, key) }
+    pub(super) fn allow(self, action: Action, key: Key<'_>) -> Result<()> {
+        self.allow_all(action, Some(key.as_bytes()))
     }
 
-    fn judge(&self, action: Action, key: Option<&[u8]>) -> Result<()> {
-        let (rights, slot) = (self.rights(), self.slot());
-        let checked = slot.security.check(&rights.access, action, &slot.id, key, self.context());
+    /// As [`allow`](Call::allow), for what has no key, or a prefix.
+    ///
+    /// # Errors
+    /// PERMISSION_DENIED.
+    #[inline]
+    pub(super) fn allow_all(self, action: Action, key: Option<&[u8]>) -> Result<()> {
+        if self.handle.rights.is_unrestricted(&self.slot.security) { Ok(()) } else { self.judge(action, key) }
+    }
+
+    #[inline(never)]
+    fn judge(self, action: Action, key: Option<&[u8]>) -> Result<()> {
+        let (handle, slot) = (self.handle, self.slot);
+        let rights = handle.rights.current(&slot.security, &handle.cx, &slot.id);
+        let checked = slot.security.check(&rights.access, action, &slot.id, key, &handle.cx);
         checked.map_err(|_| denied(action, &slot.id))
     }
 
     /// Asks the backend on its synchronous path.
     #[inline]
-    pub(super) fn ask_now<'a, T>(&'a self, question: &impl Question<'a, T>) -> Option<Result<T>> {
-        let slot = self.slot();
-        if let Err(closed) = slot.check_open() {
+    pub(super) fn ask_now<T>(self, question: &impl Question<'a, T>) -> Option<Result<T>> {
+        if let Err(closed) = self.slot.check_open() {
             return Some(Err(closed));
         }
-        question.now(slot.store.immediate()?)
+        question.now(self.slot.store.immediate()?)
     }
 
     /// Asks the backend: on its synchronous path if it answers there, else by waiting.
-    pub(super) async fn ask<'a, T>(&'a self, question: impl Question<'a, T>) -> Result<T> {
-        if let Some(answer) = self.ask_now(&question) {
-            return answer;
+    pub(super) async fn ask<T>(self, question: impl Question<'a, T>) -> Result<T> {
+        match self.ask_now(&question) {
+            Some(answer) => answer,
+            None => self.slot.run(question.later(&*self.slot.store)).await,
         }
-        let slot = self.slot();
-        slot.run(question.later(&*slot.store)).await
+    }
+}
+
+/// An operation after its first step.
+enum Begun<T, Q> {
+    Done(Result<T>),
+    /// The backend would have to wait.
+    Waits(Q),
+}
+
+impl Handle {
+    /// The first check of every operation.
+    ///
+    /// # Errors
+    /// INVALID "store is released".
+    #[inline]
+    pub(super) fn call(&self) -> Result<Call<'_>> {
+        self.call_on(self.slot())
+    }
+
+    #[inline]
+    fn call_on<'a>(&'a self, slot: &'a Slot) -> Result<Call<'a>> {
+        self.check()?;
+        Ok(Call { handle: self, slot })
+    }
+
+    // Always: the one place where the backend is asked must not cost a call of its own.
+    #[inline(always)]
+    fn begin<'a, T, Q: Question<'a, T>>(
+        &'a self,
+        slot: &'a Slot,
+        asked: impl FnOnce(Call<'a>) -> Result<Q>,
+    ) -> Begun<T, Q> {
+        let asked = self.call_on(slot).and_then(|call| Ok((call, asked(call)?)));
+        match asked {
+            Ok((call, question)) => match call.ask_now(&question) {
+                Some(answer) => Begun::Done(answer),
+                None => Begun::Waits(question),
+            },
+            Err(error) => Begun::Done(Err(error)),
+        }
     }
 
     /// An operation that may not wait: asks what its checks let through, and makes something of the answer. Watched, if anybody
@@ -84,50 +158,92 @@ impl Handle {
     pub(super) fn at_once<'a, T, U: Tally, Q: Question<'a, T>>(
         &'a self,
         operation: Operation,
-        key: Option<&[u8]>,
-        asked: impl FnOnce() -> Result<Q>,
+        key: Option<&'a [u8]>,
+        asked: impl FnOnce(Call<'a>) -> Result<Q>,
         read: impl FnOnce(T) -> Result<U>,
     ) -> Option<Result<U>> {
-        let mut watch = self.slot().watch(operation, key);
-        match Watch::run(&mut watch, || self.begin(asked)) {
-            Begun::Done(answer) => Some(self.told(operation, key, watch, answer.and_then(read))),
-            Begun::Waits(_) => {
-                if let Some(watch) = watch {
-                    watch.discard();
+        let slot = self.slot();
+        match slot.watchers() {
+            None => match self.begin(slot, asked) {
+                Begun::Done(answer) => {
+                    Some(answer.and_then(read).map_err(|error| explain(slot, operation, key, error)))
                 }
+                Begun::Waits(_) => None,
+            },
+            Some(watchers) => self.at_once_watched(slot, watchers, operation, key, asked, read),
+        }
+    }
+
+    #[inline(never)]
+    fn at_once_watched<'a, T, U: Tally, Q: Question<'a, T>>(
+        &'a self,
+        slot: &'a Slot,
+        watchers: &'a Watchers,
+        operation: Operation,
+        key: Option<&'a [u8]>,
+        asked: impl FnOnce(Call<'a>) -> Result<Q>,
+        read: impl FnOnce(T) -> Result<U>,
+    ) -> Option<Result<U>> {
+        let mut watch = watchers.watch(operation, key, slot.waits);
+        match watch.run(|| self.begin(slot, asked)) {
+            Begun::Done(answer) => {
+                let answer = answer.and_then(read).map_err(|error| explain(slot, operation, key, error));
+                watch.end(&answer);
+                Some(answer)
+            }
+            Begun::Waits(_) => {
+                watch.discard();
                 None
             }
         }
     }
 
-    /// As [`at_once`](Handle::at_once), for an operation that may wait.
-    pub(super) async fn asking<'a, T, U: Tally, Q: Question<'a, T>>(
+    /// As [`at_once`](Handle::at_once), for an operation that may wait. Nothing is begun before the future is polled.
+    #[inline]
+    pub(super) fn asking<'a, T, U: Tally, Q: Question<'a, T>, R: FnOnce(T) -> Result<U> + Unpin>(
         &'a self,
         operation: Operation,
-        key: Option<&[u8]>,
-        asked: impl FnOnce() -> Result<Q>,
-        read: impl FnOnce(T) -> Result<U>,
-    ) -> Result<U> {
-        let mut watch = self.slot().watch(operation, key);
-        let answer = match Watch::run(&mut watch, || self.begin(asked)) {
-            Begun::Done(answer) => answer,
-            Begun::Waits(question) => {
-                let slot = self.slot();
-                let mut waiting = pin!(slot.run(question.later(&*slot.store)));
-                poll_fn(|cx| Watch::run(&mut watch, || waiting.as_mut().poll(cx))).await
-            }
-        };
-        self.told(operation, key, watch, answer.and_then(read))
+        key: Option<&'a [u8]>,
+        asked: impl FnOnce(Call<'a>) -> Result<Q>,
+        read: R,
+    ) -> Asking<'a, T, U, R> {
+        let slot = self.slot();
+        match slot.watchers() {
+            None => match self.begin(slot, asked) {
+                Begun::Done(answer) => {
+                    let answer = answer.and_then(read).map_err(|error| explain(slot, operation, key, error));
+                    Asking::Answered(Some(answer))
+                }
+                Begun::Waits(question) => {
+                    let running = slot.run(question.later(&*slot.store));
+                    Asking::Waiting(Waiting { slot, operation, key, running, read: Some(read), watch: None })
+                }
+            },
+            Some(watchers) => self.asking_watched(slot, watchers, operation, key, asked, read),
+        }
     }
 
-    #[inline]
-    fn begin<'a, T, Q: Question<'a, T>>(&'a self, asked: impl FnOnce() -> Result<Q>) -> Begun<T, Q> {
-        match asked() {
-            Ok(question) => match self.ask_now(&question) {
-                Some(answer) => Begun::Done(answer),
-                None => Begun::Waits(question),
-            },
-            Err(error) => Begun::Done(Err(error)),
+    #[inline(never)]
+    fn asking_watched<'a, T, U: Tally, Q: Question<'a, T>, R: FnOnce(T) -> Result<U> + Unpin>(
+        &'a self,
+        slot: &'a Slot,
+        watchers: &'a Watchers,
+        operation: Operation,
+        key: Option<&'a [u8]>,
+        asked: impl FnOnce(Call<'a>) -> Result<Q>,
+        read: R,
+    ) -> Asking<'a, T, U, R> {
+        let mut watch = watchers.watch(operation, key, slot.waits);
+        match watch.run(|| self.begin(slot, asked)) {
+            Begun::Done(answer) => {
+                let answer = answer.and_then(read).map_err(|error| explain(slot, operation, key, error));
+                watch.end(&answer);
+                Asking::Answered(Some(answer))
+            }
+            Begun::Waits(question) => {
+                let (running, watch) = (slot.run(question.later(&*slot.store)), Some(Box::new(watch)));
+                Asking::Waiting(Waiting { slot, operation, key, running, read: Some(read), watch })
+            }
         }
     }
 
@@ -138,33 +254,75 @@ impl Handle {
         key: Option<&[u8]>,
         mut work: Pin<&mut impl Future<Output = Result<T>>>,
     ) -> Result<T> {
-        let mut watch = self.slot().watch(operation, key);
-        let answer = poll_fn(|cx| Watch::run(&mut watch, || work.as_mut().poll(cx))).await;
-        self.told(operation, key, watch, answer)
-    }
-
-    /// Ends an operation: its error learns where it happened, and who watched is told.
-    #[inline]
-    pub(super) fn told<T: Tally>(
-        &self,
-        operation: Operation,
-        key: Option<&[u8]>,
-        watch: Option<Watch<'_>>,
-        answer: Result<T>,
-    ) -> Result<T> {
-        let result = answer.map_err(|error| explain(self.slot(), operation, key, error));
-        if let Some(watch) = watch {
-            watch.end(&result);
-        }
-        result
+        let slot = self.slot();
+        let mut watch = slot.watch(operation, key);
+        let answer = poll_fn(|cx| Watch::maybe(&mut watch, || work.as_mut().poll(cx))).await;
+        told(slot, operation, key, watch, answer)
     }
 }
 
-/// An operation after its first step.
-enum Begun<T, Q> {
-    Done(Result<T>),
-    /// The backend would have to wait.
-    Waits(Q),
+/// What [`Handle::asking`] has begun: most often it is done.
+pub(super) enum Asking<'a, T, U, R> {
+    Answered(Option<Result<U>>),
+    Waiting(Waiting<'a, T, R>),
+}
+
+/// An operation that waits for its backend.
+pub(super) struct Waiting<'a, T, R> {
+    slot: &'a Slot,
+    operation: Operation,
+    key: Option<&'a [u8]>,
+    running: Running<'a, T>,
+    read: Option<R>,
+    /// In a box, so that the futures of those whom nobody watches are no larger for it.
+    watch: Option<Box<Watch<'a>>>,
+}
+
+/// Nothing in it is pinned: the future of the backend has a box of its own.
+impl<T, U, R> Unpin for Asking<'_, T, U, R> {}
+
+impl<T, U: Tally, R: FnOnce(T) -> Result<U>> Future for Asking<'_, T, U, R> {
+    type Output = Result<U>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<U>> {
+        match &mut *self {
+            Asking::Answered(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
+            Asking::Waiting(waiting) => waiting.poll(cx),
+        }
+    }
+}
+
+impl<T, R> Waiting<'_, T, R> {
+    #[inline(never)]
+    fn poll<U: Tally>(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<U>>
+    where
+        R: FnOnce(T) -> Result<U>,
+    {
+        let running = Pin::new(&mut self.running);
+        let answer = match &mut self.watch {
+            None => ready!(running.poll(cx)),
+            Some(watch) => ready!(watch.run(|| running.poll(cx))),
+        };
+        let Some(read) = self.read.take() else { return Poll::Pending };
+        let watch = self.watch.take().map(|watch| *watch);
+        Poll::Ready(told(self.slot, self.operation, self.key, watch, answer.and_then(read)))
+    }
+}
+
+/// Ends an operation: its error learns where it happened, and who watched is told.
+pub(super) fn told<T: Tally>(
+    slot: &Slot,
+    operation: Operation,
+    key: Option<&[u8]>,
+    watch: Option<Watch<'_>>,
+    answer: Result<T>,
+) -> Result<T> {
+    let result = answer.map_err(|error| explain(slot, operation, key, error));
+    if let Some(watch) = watch {
+        watch.end(&result);
+    }
+    result
 }
 
 /// Adds store, operation, backend and key to an error (E7). A denied key is left out.
@@ -178,12 +336,4 @@ fn explain(slot: &Slot, operation: Operation, key: Option<&[u8]>, error: Error) 
         Some(key) if error.kind() != Kind::PermissionDenied => error.or_detail("key", || key.into()),
         _ => error,
     }
-}
-
-/// The denial of an action: the same words whether or not a key exists (S4).
-#[cold]
-pub(crate) fn denied(action: Action, store: &str) -> Error {
-    Error::new(Kind::PermissionDenied, format!("{} is not allowed", action.as_str()))
-        .with_detail("action", action.as_str())
-        .with_detail("store", store)
 }

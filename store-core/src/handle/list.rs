@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use futures_core::Stream;
 
-use super::call::question;
+use super::call::{question, told};
 use super::cursor::{decode_cursor, encode_cursor};
 use super::{Handle, ListOptions, Page};
 use crate::observe::{Operation, Watch};
 use crate::policy::Action;
-use crate::registry::deadline;
+use crate::slot::deadline;
 use crate::{BoxFuture, Entry, Error, Key, Kind, List, Outcome, Result, Scan, ScanCursor, Want};
 
 /// How many entries one step of a filtered clear looks at.
@@ -71,10 +71,11 @@ impl Handle {
 
     /// [`list`](Handle::list), at once or not at all.
     pub fn try_list(&self, options: &ListOptions) -> Option<Result<Page>> {
-        let mut watch = self.slot().watch(Operation::List, None);
+        let slot = self.slot();
+        let mut watch = slot.watch(Operation::List, None);
         let mut cx = TaskContext::from_waker(Waker::noop());
         // Nothing is awaited in this mode, so one poll ends it.
-        let answer = match Watch::run(&mut watch, || pin!(self.list_in(Mode::Now, options)).poll(&mut cx)) {
+        let answer = match Watch::maybe(&mut watch, || pin!(self.list_in(Mode::Now, options)).poll(&mut cx)) {
             Poll::Ready(Err(Stop::WouldWait)) | Poll::Pending => {
                 if let Some(watch) = watch {
                     watch.discard();
@@ -84,13 +85,13 @@ impl Handle {
             Poll::Ready(Err(Stop::Failed(error))) => Err(error),
             Poll::Ready(Ok(page)) => Ok(page),
         };
-        Some(self.told(Operation::List, None, watch, answer))
+        Some(told(slot, Operation::List, None, watch, answer))
     }
 
     async fn list_in(&self, mode: Mode, options: &ListOptions) -> Result<Page, Stop> {
-        self.check()?;
+        let call = self.call()?;
         let after = self.check_list(options)?;
-        self.allow(Action::KeyList, Some(&options.prefix))?;
+        call.allow_all(Action::KeyList, Some(&options.prefix))?;
         let visible = if options.keys_only { Action::KeyHas } else { Action::KeyGet };
         let want = if options.keys_only { Want::Keys } else { Want::Entries };
         let rights = self.rights();
@@ -114,8 +115,8 @@ impl Handle {
                 let cx = self.context();
                 let asked = question(move |store| store.try_list(cx, list), move |store| store.list(cx, list));
                 let found = match mode {
-                    Mode::Now => self.ask_now(&asked).ok_or(Stop::WouldWait)??,
-                    Mode::Wait => self.ask(asked).await?,
+                    Mode::Now => call.again().ask_now(&asked).ok_or(Stop::WouldWait)??,
+                    Mode::Wait => call.again().ask(asked).await?,
                 };
                 for item in found.items {
                     if !filtered || see(&item.key) {
@@ -195,15 +196,15 @@ impl Handle {
     }
 
     async fn clear_in(&self, prefix: &[u8], deleted: &mut u64) -> Result<()> {
-        self.check()?;
-        self.allow(Action::KeyList, Some(prefix))?;
+        let call = self.call()?;
+        call.allow_all(Action::KeyList, Some(prefix))?;
         let rights = self.rights();
-        let slot = self.slot();
+        let slot = call.slot;
         slot.check_open()?;
         let cx = self.context();
         let mut cursor: Option<ScanCursor> = None;
         if !rights.access.depends_on_key(Action::KeyDelete) {
-            self.allow(Action::KeyDelete, None)?;
+            call.allow_all(Action::KeyDelete, None)?;
             loop {
                 let step = slot.run(slot.store.clear(cx, prefix, cursor.as_ref())).await?;
                 *deleted += step.deleted;

@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::pin::pin;
 
-use super::call::question;
+use super::call::{Call, question};
 use super::{Handle, Loaded};
 use crate::codec::{Decode, Encode};
 use crate::observe::{Counted, Operation};
 use crate::policy::Action;
-use crate::registry::{Lead, LoadOptions, Turn, deadline};
+use crate::slot::{Lead, LoadOptions, Turn, deadline};
 use crate::{Error, Key, Kind, Payload, Put, Result};
 
 impl Handle {
@@ -44,22 +44,22 @@ impl Handle {
         F: Future<Output = Result<Loaded<V>>>,
         L: FnOnce() -> F,
     {
-        self.check()?;
+        let call = self.call()?;
         let valid = Key::new(key)?;
-        self.settings().ttl.resolve(options.expiry)?;
-        self.allow(Action::KeyGet, Some(key))?;
-        self.allow(Action::KeySet, Some(key))?;
-        let slot = self.slot();
+        call.settings().ttl.resolve(options.expiry)?;
+        call.allow(Action::KeyGet, valid)?;
+        call.allow(Action::KeySet, valid)?;
+        let slot = call.slot;
         let started = std::time::Instant::now();
         loop {
-            if let Some(payload) = self.read(valid).await? {
+            if let Some(payload) = call.read(valid).await? {
                 return V::decode(payload).map(|value| Counted { answer: Some(value), found: true });
             }
             match slot.flights.turn(key, slot.clock.now())? {
                 Turn::Absent => return missed(None),
                 Turn::Wait(flight) => {
                     let left = options.wait.saturating_sub(started.elapsed());
-                    match deadline(&*slot.timer, left, slot.run(async { Ok(flight.wait().await) })).await {
+                    match deadline(&*slot.timer, left, slot.run(Box::pin(async { Ok(flight.wait().await) }))).await {
                         None => return Err(Error::new(Kind::Timeout, "the loader of this key took too long")),
                         // The one who ran it gave up: try again, perhaps as the one who runs.
                         Some(Ok(None)) => {}
@@ -69,9 +69,9 @@ impl Handle {
                 }
                 Turn::Lead(lead) => {
                     // Someone may have finished between the miss and the turn.
-                    let result = match self.read(valid).await {
+                    let result = match call.read(valid).await {
                         Ok(Some(found)) => Ok(Some(found)),
-                        Ok(None) => self.load(&lead, valid, options, loader).await,
+                        Ok(None) => call.load(&lead, valid, options, loader).await,
                         Err(error) => Err(error),
                     };
                     return missed(lead.finish(result)?);
@@ -79,14 +79,16 @@ impl Handle {
             }
         }
     }
+}
 
-    async fn read(&self, key: Key<'_>) -> Result<Option<Payload>> {
-        let cx = self.context();
-        self.ask(question(move |store| store.try_get(cx, key), move |store| store.get(cx, key))).await
+impl Call<'_> {
+    async fn read(self, key: Key<'_>) -> Result<Option<Payload>> {
+        let cx = self.cx();
+        self.again().ask(question(move |store| store.try_get(cx, key), move |store| store.get(cx, key))).await
     }
 
     async fn load<V, F, L>(
-        &self,
+        self,
         lead: &Lead<'_>,
         key: Key<'_>,
         options: &LoadOptions,
@@ -97,7 +99,7 @@ impl Handle {
         F: Future<Output = Result<Loaded<V>>>,
         L: FnOnce() -> F,
     {
-        let slot = self.slot();
+        let slot = self.again().slot;
         let loading = lead.make(loader);
         let loaded = match lead.load(loading).await {
             Ok(loaded) => loaded,
@@ -113,12 +115,13 @@ impl Handle {
             }
             return Ok(None);
         };
-        let lifetime = self.settings().ttl.resolve(loaded.expiry.unwrap_or(options.expiry))?;
+        let call = self.again();
+        let lifetime = call.settings().ttl.resolve(loaded.expiry.unwrap_or(options.expiry))?;
         let mut buffer = Vec::new();
-        let payload = Payload::from(value.encode(&self.settings().limits, &mut buffer)?);
-        let (cx, put) = (self.context(), Put::always(lifetime));
+        let payload = Payload::from(value.encode(&call.settings().limits, &mut buffer)?);
+        let (cx, put) = (call.cx(), Put::always(lifetime));
         let bytes = payload.as_bytes();
-        self.ask(question(
+        call.ask(question(
             move |store| store.try_put(cx, key, bytes, put),
             move |store| store.put(cx, key, bytes, put),
         ))

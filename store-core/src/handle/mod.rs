@@ -23,7 +23,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::Guard;
 
-pub(crate) use call::denied;
 pub use cursor::{decode_cursor, encode_cursor};
 pub use list::Entries;
 pub use options::{IncrementOptions, ListOptions, Loaded, Page, PutOptions, TypedEntry};
@@ -32,7 +31,7 @@ pub use whole::Scanning;
 
 use crate::config::Settings;
 use crate::policy::PolicySet;
-use crate::registry::{KeptRights, Rights, Security, Slot};
+use crate::slot::{KeptRights, Rights, Security, Slot};
 use crate::{Context, Error, Result, Store, SystemClock, SystemTimer};
 
 /// The most items of a batch.
@@ -45,6 +44,8 @@ pub const MAX_BATCH: usize = 1000;
 #[derive(Clone)]
 pub struct Handle {
     core: Arc<Core>,
+    /// As in the core, without the way through it: between the locks of a store every load that waits for another is felt.
+    slot: Arc<Slot>,
     cx: Context,
     rights: Arc<KeptRights>,
 }
@@ -93,7 +94,8 @@ impl Handle {
     pub(crate) fn on(slot: Arc<Slot>, cx: Context) -> Handle {
         slot.handles.fetch_add(1, Ordering::Relaxed);
         let rights = Arc::new(KeptRights::new(&slot.security, &cx, &slot.id));
-        Handle { core: Arc::new(Core { slot, released: AtomicBool::new(false) }), cx, rights }
+        let core = Arc::new(Core { slot: Arc::clone(&slot), released: AtomicBool::new(false) });
+        Handle { core, slot, cx, rights }
     }
 
     /// The same handle for another caller: released together, judged apart.
@@ -104,7 +106,7 @@ impl Handle {
         }
         let slot = self.slot();
         let rights = Arc::new(KeptRights::new(&slot.security, cx, &slot.id));
-        Handle { core: Arc::clone(&self.core), cx: cx.clone(), rights }
+        Handle { core: Arc::clone(&self.core), slot: Arc::clone(&self.slot), cx: cx.clone(), rights }
     }
 
     /// The store's id.
@@ -150,7 +152,7 @@ impl Handle {
 
     #[inline]
     pub(crate) fn slot(&self) -> &Slot {
-        self.core.slot.current()
+        self.slot.current()
     }
 
     /// The caller's rights, of the policies that are in force now.

@@ -1,6 +1,6 @@
 //! Reading one key.
 
-use super::call::{Question, question};
+use super::call::{Call, Question, question, told};
 use super::{Handle, TypedEntry};
 use crate::codec::Decode;
 use crate::observe::Operation;
@@ -28,22 +28,13 @@ impl Handle {
     /// INVALID (key, released, or the value is not a `V`), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn get<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.asking(Operation::Get, Some(key), || self.get_in(key), decode).await
+        self.asking(Operation::Get, Some(key), |call| call.get(key), decode).await
     }
 
     /// [`get`](Handle::get), at once or not at all.
     pub fn try_get<V: Decode>(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<V>>> {
         let key = key.as_ref();
-        self.at_once(Operation::Get, Some(key), || self.get_in(key), decode)
-    }
-
-    #[inline]
-    fn get_in<'a>(&'a self, key: &'a [u8]) -> Result<impl Question<'a, Option<Payload>>> {
-        self.check()?;
-        let key = Key::new(key)?;
-        self.allow(Action::KeyGet, Some(key.as_bytes()))?;
-        let cx = self.context();
-        Ok(question(move |store| store.try_get(cx, key), move |store| store.get(cx, key)))
+        self.at_once(Operation::Get, Some(key), |call| call.get(key), decode)
     }
 
     /// Whether a key is live.
@@ -52,22 +43,13 @@ impl Handle {
     /// INVALID (key, released), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn has(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let key = key.as_ref();
-        self.asking(Operation::Has, Some(key), || self.has_in(key), Ok).await
+        self.asking(Operation::Has, Some(key), |call| call.has(key), Ok).await
     }
 
     /// [`has`](Handle::has), at once or not at all.
     pub fn try_has(&self, key: impl AsRef<[u8]>) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.at_once(Operation::Has, Some(key), || self.has_in(key), Ok)
-    }
-
-    #[inline]
-    fn has_in<'a>(&'a self, key: &'a [u8]) -> Result<impl Question<'a, bool>> {
-        self.check()?;
-        let key = Key::new(key)?;
-        self.allow(Action::KeyHas, Some(key.as_bytes()))?;
-        let cx = self.context();
-        Ok(question(move |store| store.try_has(cx, key), move |store| store.has(cx, key)))
+        self.at_once(Operation::Has, Some(key), |call| call.has(key), Ok)
     }
 
     /// Value, version and TTL of a key, of one moment; `None` if absent.
@@ -76,22 +58,13 @@ impl Handle {
     /// As [`get`](Handle::get).
     pub async fn entry<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<TypedEntry<V>>> {
         let key = key.as_ref();
-        self.asking(Operation::Entry, Some(key), || self.entry_in(key), typed).await
+        self.asking(Operation::Entry, Some(key), |call| call.entry(key), typed).await
     }
 
     /// [`entry`](Handle::entry), at once or not at all.
     pub fn try_entry<V: Decode>(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<TypedEntry<V>>>> {
         let key = key.as_ref();
-        self.at_once(Operation::Entry, Some(key), || self.entry_in(key), typed)
-    }
-
-    #[inline]
-    fn entry_in<'a>(&'a self, key: &'a [u8]) -> Result<impl Question<'a, Option<Entry>>> {
-        self.check()?;
-        let key = Key::new(key)?;
-        self.allow(Action::KeyGet, Some(key.as_bytes()))?;
-        let cx = self.context();
-        Ok(question(move |store| store.try_entry(cx, key), move |store| store.entry(cx, key)))
+        self.at_once(Operation::Entry, Some(key), |call| call.entry(key), typed)
     }
 
     /// The time a key has left; `None` if absent.
@@ -100,22 +73,13 @@ impl Handle {
     /// As [`has`](Handle::has).
     pub async fn ttl(&self, key: impl AsRef<[u8]>) -> Result<Option<Ttl>> {
         let key = key.as_ref();
-        self.asking(Operation::Ttl, Some(key), || self.ttl_in(key), Ok).await
+        self.asking(Operation::Ttl, Some(key), |call| call.ttl(key), Ok).await
     }
 
     /// [`ttl`](Handle::ttl), at once or not at all.
     pub fn try_ttl(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<Ttl>>> {
         let key = key.as_ref();
-        self.at_once(Operation::Ttl, Some(key), || self.ttl_in(key), Ok)
-    }
-
-    #[inline]
-    fn ttl_in<'a>(&'a self, key: &'a [u8]) -> Result<impl Question<'a, Option<Ttl>>> {
-        self.check()?;
-        let key = Key::new(key)?;
-        self.allow(Action::KeyGet, Some(key.as_bytes()))?;
-        let cx = self.context();
-        Ok(question(move |store| store.try_ttl(cx, key), move |store| store.ttl(cx, key)))
+        self.at_once(Operation::Ttl, Some(key), |call| call.ttl(key), Ok)
     }
 
     /// What the store is and can do. Never waits.
@@ -123,11 +87,10 @@ impl Handle {
     /// # Errors
     /// INVALID (released), PERMISSION_DENIED, UNAVAILABLE (closed).
     pub fn info(&self) -> Result<Info> {
-        let watch = self.slot().watch(Operation::Info, None);
+        let slot = self.slot();
+        let watch = slot.watch(Operation::Info, None);
         let answer = || {
-            self.check()?;
-            self.allow(Action::Info, None)?;
-            let slot = self.slot();
+            self.call()?.allow_all(Action::Info, None)?;
             slot.check_open()?;
             Ok(Info {
                 id: slot.id.to_string(),
@@ -136,7 +99,42 @@ impl Handle {
                 max_depth: slot.settings.limits.max_depth,
             })
         };
-        self.told(Operation::Info, None, watch, answer())
+        told(slot, Operation::Info, None, watch, answer())
+    }
+}
+
+/// The checks of each operation, and what it asks of the backend.
+impl<'a> Call<'a> {
+    #[inline]
+    fn get(self, key: &'a [u8]) -> Result<impl Question<'a, Option<Payload>>> {
+        let key = Key::new(key)?;
+        self.allow(Action::KeyGet, key)?;
+        let cx = self.cx();
+        Ok(question(move |store| store.try_get(cx, key), move |store| store.get(cx, key)))
+    }
+
+    #[inline]
+    fn has(self, key: &'a [u8]) -> Result<impl Question<'a, bool>> {
+        let key = Key::new(key)?;
+        self.allow(Action::KeyHas, key)?;
+        let cx = self.cx();
+        Ok(question(move |store| store.try_has(cx, key), move |store| store.has(cx, key)))
+    }
+
+    #[inline]
+    fn entry(self, key: &'a [u8]) -> Result<impl Question<'a, Option<Entry>>> {
+        let key = Key::new(key)?;
+        self.allow(Action::KeyGet, key)?;
+        let cx = self.cx();
+        Ok(question(move |store| store.try_entry(cx, key), move |store| store.entry(cx, key)))
+    }
+
+    #[inline]
+    fn ttl(self, key: &'a [u8]) -> Result<impl Question<'a, Option<Ttl>>> {
+        let key = Key::new(key)?;
+        self.allow(Action::KeyGet, key)?;
+        let cx = self.cx();
+        Ok(question(move |store| store.try_ttl(cx, key), move |store| store.ttl(cx, key)))
     }
 }
 

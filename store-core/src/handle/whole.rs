@@ -6,7 +6,7 @@ use std::pin::pin;
 use super::Handle;
 use crate::observe::{Operation, Tally};
 use crate::policy::Action;
-use crate::registry::deadline;
+use crate::slot::deadline;
 use crate::{Error, Item, Kind, Result, Scan, ScanCursor, Want};
 
 /// About how many entries one step brings.
@@ -19,9 +19,9 @@ impl Handle {
     /// INVALID (released), PERMISSION_DENIED (of `store.info`), UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn ping(&self) -> Result<()> {
         let answer = async {
-            self.check()?;
-            self.allow(Action::Info, None)?;
-            self.slot().ping().await
+            let call = self.call()?;
+            call.allow_all(Action::Info, None)?;
+            call.slot.ping().await
         };
         self.wait(Operation::Ping, None, pin!(answer)).await
     }
@@ -88,9 +88,9 @@ impl Scanning {
 
     async fn step(&mut self, want: Want) -> Result<Vec<Item>> {
         let handle = &self.handle;
-        handle.check()?;
-        handle.allow(Action::KeyList, Some(&self.prefix))?;
-        let slot = handle.slot();
+        let call = handle.call()?;
+        call.allow_all(Action::KeyList, Some(&self.prefix))?;
+        let slot = call.slot;
         slot.check_open()?;
         let cursor = match &self.next {
             Next::At(cursor) => Some(cursor),

@@ -1,6 +1,6 @@
 //! Writing one key.
 
-use super::call::{Question, question};
+use super::call::{Call, Question, question};
 use super::reads::decode;
 use super::{Handle, IncrementOptions, PutOptions};
 use crate::codec::{Decode, Encode};
@@ -20,8 +20,9 @@ impl Handle {
         value: &V,
         expiry: impl Into<Expiry>,
     ) -> Result<()> {
-        let (key, put, mut buffer) = (key.as_ref(), PutOptions::new().expiry(expiry), Vec::new());
-        self.asking(Operation::Set, Some(key), || self.put_in(key, value, &put, &mut buffer), |_| Ok(())).await
+        let (key, mut buffer) = (key.as_ref(), Vec::new());
+        self.asking(Operation::Set, Some(key), |call| call.set(key, value, expiry.into(), &mut buffer), |_| Ok(()))
+            .await
     }
 
     /// [`set`](Handle::set), at once or not at all.
@@ -31,8 +32,8 @@ impl Handle {
         value: &V,
         expiry: impl Into<Expiry>,
     ) -> Option<Result<()>> {
-        let (key, put, mut buffer) = (key.as_ref(), PutOptions::new().expiry(expiry), Vec::new());
-        self.at_once(Operation::Set, Some(key), || self.put_in(key, value, &put, &mut buffer), |_| Ok(()))
+        let (key, mut buffer) = (key.as_ref(), Vec::new());
+        self.at_once(Operation::Set, Some(key), |call| call.set(key, value, expiry.into(), &mut buffer), |_| Ok(()))
     }
 
     /// Stores a value under conditions and says its version and TTL.
@@ -47,7 +48,7 @@ impl Handle {
         options: &PutOptions,
     ) -> Result<Written> {
         let (key, mut buffer) = (key.as_ref(), Vec::new());
-        self.asking(Operation::Put, Some(key), || self.put_in(key, value, options, &mut buffer), Ok).await
+        self.asking(Operation::Put, Some(key), |call| call.put(key, value, options, &mut buffer), Ok).await
     }
 
     /// [`put`](Handle::put), at once or not at all.
@@ -58,29 +59,7 @@ impl Handle {
         options: &PutOptions,
     ) -> Option<Result<Written>> {
         let (key, mut buffer) = (key.as_ref(), Vec::new());
-        self.at_once(Operation::Put, Some(key), || self.put_in(key, value, options, &mut buffer), Ok)
-    }
-
-    /// The value's bytes go to the buffer, from which the question borrows.
-    #[inline]
-    fn put_in<'a, V: Encode + ?Sized>(
-        &'a self,
-        key: &'a [u8],
-        value: &'a V,
-        options: &'a PutOptions,
-        buffer: &'a mut Vec<u8>,
-    ) -> Result<impl Question<'a, Written>> {
-        self.check()?;
-        let key = Key::new(key)?;
-        let value = value.encode(&self.settings().limits, buffer)?;
-        let put = Put {
-            lifetime: self.settings().ttl.resolve(options.expiry)?,
-            keep_ttl: options.keep_ttl,
-            condition: options.condition()?,
-        };
-        self.allow(Action::KeySet, Some(key.as_bytes()))?;
-        let cx = self.context();
-        Ok(question(move |store| store.try_put(cx, key, value, put), move |store| store.put(cx, key, value, put)))
+        self.at_once(Operation::Put, Some(key), |call| call.put(key, value, options, &mut buffer), Ok)
     }
 
     /// Deletes a key: true iff it was live.
@@ -89,13 +68,13 @@ impl Handle {
     /// INVALID (key, released), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let key = key.as_ref();
-        self.asking(Operation::Delete, Some(key), || self.delete_in(key, None), Ok).await
+        self.asking(Operation::Delete, Some(key), |call| call.delete(key, None), Ok).await
     }
 
     /// [`delete`](Handle::delete), at once or not at all.
     pub fn try_delete(&self, key: impl AsRef<[u8]>) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.at_once(Operation::Delete, Some(key), || self.delete_in(key, None), Ok)
+        self.at_once(Operation::Delete, Some(key), |call| call.delete(key, None), Ok)
     }
 
     /// Deletes a key if it has this version: false if it is absent.
@@ -104,22 +83,13 @@ impl Handle {
     /// As [`delete`](Handle::delete); CONFLICT if it has another version.
     pub async fn delete_if(&self, key: impl AsRef<[u8]>, version: &Version) -> Result<bool> {
         let key = key.as_ref();
-        self.asking(Operation::Delete, Some(key), || self.delete_in(key, Some(version)), Ok).await
+        self.asking(Operation::Delete, Some(key), |call| call.delete(key, Some(version)), Ok).await
     }
 
     /// [`delete_if`](Handle::delete_if), at once or not at all.
     pub fn try_delete_if(&self, key: impl AsRef<[u8]>, version: &Version) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.at_once(Operation::Delete, Some(key), || self.delete_in(key, Some(version)), Ok)
-    }
-
-    #[inline]
-    fn delete_in<'a>(&'a self, key: &'a [u8], if_version: Option<&'a Version>) -> Result<impl Question<'a, bool>> {
-        self.check()?;
-        let key = Key::new(key)?;
-        self.allow(Action::KeyDelete, Some(key.as_bytes()))?;
-        let cx = self.context();
-        Ok(question(move |store| store.try_delete(cx, key, if_version), move |store| store.delete(cx, key, if_version)))
+        self.at_once(Operation::Delete, Some(key), |call| call.delete(key, Some(version)), Ok)
     }
 
     /// Gives a live key a new TTL: true iff it was live. [`Expiry::Never`] makes it persist.
@@ -128,13 +98,13 @@ impl Handle {
     /// As [`set`](Handle::set), less those about the value.
     pub async fn touch(&self, key: impl AsRef<[u8]>, expiry: impl Into<Expiry>) -> Result<bool> {
         let key = key.as_ref();
-        self.asking(Operation::Touch, Some(key), || self.touch_in(key, expiry.into(), None), Ok).await
+        self.asking(Operation::Touch, Some(key), |call| call.touch(key, expiry.into(), None), Ok).await
     }
 
     /// [`touch`](Handle::touch), at once or not at all.
     pub fn try_touch(&self, key: impl AsRef<[u8]>, expiry: impl Into<Expiry>) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.at_once(Operation::Touch, Some(key), || self.touch_in(key, expiry.into(), None), Ok)
+        self.at_once(Operation::Touch, Some(key), |call| call.touch(key, expiry.into(), None), Ok)
     }
 
     /// Gives a key a new TTL if it has this version: false if it is absent.
@@ -143,7 +113,7 @@ impl Handle {
     /// As [`touch`](Handle::touch); CONFLICT if it has another version.
     pub async fn touch_if(&self, key: impl AsRef<[u8]>, expiry: impl Into<Expiry>, version: &Version) -> Result<bool> {
         let key = key.as_ref();
-        self.asking(Operation::Touch, Some(key), || self.touch_in(key, expiry.into(), Some(version)), Ok).await
+        self.asking(Operation::Touch, Some(key), |call| call.touch(key, expiry.into(), Some(version)), Ok).await
     }
 
     /// [`touch_if`](Handle::touch_if), at once or not at all.
@@ -154,25 +124,7 @@ impl Handle {
         version: &Version,
     ) -> Option<Result<bool>> {
         let key = key.as_ref();
-        self.at_once(Operation::Touch, Some(key), || self.touch_in(key, expiry.into(), Some(version)), Ok)
-    }
-
-    #[inline]
-    fn touch_in<'a>(
-        &'a self,
-        key: &'a [u8],
-        expiry: Expiry,
-        if_version: Option<&'a Version>,
-    ) -> Result<impl Question<'a, bool>> {
-        self.check()?;
-        let key = Key::new(key)?;
-        let lifetime = self.settings().ttl.resolve(expiry)?;
-        self.allow(Action::KeySet, Some(key.as_bytes()))?;
-        let cx = self.context();
-        Ok(question(
-            move |store| store.try_touch(cx, key, lifetime, if_version),
-            move |store| store.touch(cx, key, lifetime, if_version),
-        ))
+        self.at_once(Operation::Touch, Some(key), |call| call.touch(key, expiry.into(), Some(version)), Ok)
     }
 
     /// Reads a key and gives it a new TTL, in one step: a session with sliding expiry.
@@ -185,7 +137,7 @@ impl Handle {
         expiry: impl Into<Expiry>,
     ) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.asking(Operation::GetAndTouch, Some(key), || self.get_and_touch_in(key, expiry.into()), decode).await
+        self.asking(Operation::GetAndTouch, Some(key), |call| call.get_and_touch(key, expiry.into()), decode).await
     }
 
     /// [`get_and_touch`](Handle::get_and_touch), at once or not at all.
@@ -195,21 +147,7 @@ impl Handle {
         expiry: impl Into<Expiry>,
     ) -> Option<Result<Option<V>>> {
         let key = key.as_ref();
-        self.at_once(Operation::GetAndTouch, Some(key), || self.get_and_touch_in(key, expiry.into()), decode)
-    }
-
-    #[inline]
-    fn get_and_touch_in<'a>(&'a self, key: &'a [u8], expiry: Expiry) -> Result<impl Question<'a, Option<Payload>>> {
-        self.check()?;
-        let key = Key::new(key)?;
-        let lifetime = self.settings().ttl.resolve(expiry)?;
-        self.allow(Action::KeyGet, Some(key.as_bytes()))?;
-        self.allow(Action::KeySet, Some(key.as_bytes()))?;
-        let cx = self.context();
-        Ok(question(
-            move |store| store.try_get_and_touch(cx, key, lifetime),
-            move |store| store.get_and_touch(cx, key, lifetime),
-        ))
+        self.at_once(Operation::GetAndTouch, Some(key), |call| call.get_and_touch(key, expiry.into()), decode)
     }
 
     /// Reads a key and deletes it, in one step.
@@ -218,23 +156,13 @@ impl Handle {
     /// As [`get`](Handle::get) and [`delete`](Handle::delete).
     pub async fn take<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.asking(Operation::Take, Some(key), || self.take_in(key), decode).await
+        self.asking(Operation::Take, Some(key), |call| call.take(key), decode).await
     }
 
     /// [`take`](Handle::take), at once or not at all.
     pub fn try_take<V: Decode>(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<V>>> {
         let key = key.as_ref();
-        self.at_once(Operation::Take, Some(key), || self.take_in(key), decode)
-    }
-
-    #[inline]
-    fn take_in<'a>(&'a self, key: &'a [u8]) -> Result<impl Question<'a, Option<Payload>>> {
-        self.check()?;
-        let key = Key::new(key)?;
-        self.allow(Action::KeyGet, Some(key.as_bytes()))?;
-        self.allow(Action::KeyDelete, Some(key.as_bytes()))?;
-        let cx = self.context();
-        Ok(question(move |store| store.try_take(cx, key), move |store| store.take(cx, key)))
+        self.at_once(Operation::Take, Some(key), |call| call.take(key), decode)
     }
 
     /// Adds to a counter and says the sum; an absent key counts from 0.
@@ -252,30 +180,110 @@ impl Handle {
     /// As [`increment`](Handle::increment).
     pub async fn increment_with(&self, key: impl AsRef<[u8]>, options: &IncrementOptions) -> Result<i64> {
         let key = key.as_ref();
-        self.asking(Operation::Increment, Some(key), || self.increment_in(key, options), Ok).await
+        self.asking(Operation::Increment, Some(key), |call| call.increment(key, options), Ok).await
     }
 
     /// [`increment_with`](Handle::increment_with), at once or not at all.
     pub fn try_increment_with(&self, key: impl AsRef<[u8]>, options: &IncrementOptions) -> Option<Result<i64>> {
         let key = key.as_ref();
-        self.at_once(Operation::Increment, Some(key), || self.increment_in(key, options), Ok)
+        self.at_once(Operation::Increment, Some(key), |call| call.increment(key, options), Ok)
+    }
+}
+
+/// The checks of each operation, and what it asks of the backend.
+impl<'a> Call<'a> {
+    /// The value's bytes go to the buffer, from which the question borrows.
+    #[inline]
+    fn set<V: Encode + ?Sized>(
+        self,
+        key: &'a [u8],
+        value: &'a V,
+        expiry: Expiry,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<impl Question<'a, Written>> {
+        let key = Key::new(key)?;
+        let value = value.encode(&self.settings().limits, buffer)?;
+        self.write(key, value, Put::always(self.settings().ttl.resolve(expiry)?))
+    }
+
+    /// As [`set`](Call::set).
+    #[inline]
+    fn put<V: Encode + ?Sized>(
+        self,
+        key: &'a [u8],
+        value: &'a V,
+        options: &'a PutOptions,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<impl Question<'a, Written>> {
+        let key = Key::new(key)?;
+        let value = value.encode(&self.settings().limits, buffer)?;
+        let put = Put {
+            lifetime: self.settings().ttl.resolve(options.expiry)?,
+            keep_ttl: options.keep_ttl,
+            condition: options.condition()?,
+        };
+        self.write(key, value, put)
     }
 
     #[inline]
-    fn increment_in<'a>(
-        &'a self,
-        key: &'a [u8],
-        options: &IncrementOptions,
-    ) -> Result<impl Question<'a, i64> + use<'a>> {
-        self.check()?;
+    fn write(self, key: Key<'a>, value: &'a [u8], put: Put<'a>) -> Result<impl Question<'a, Written>> {
+        self.allow(Action::KeySet, key)?;
+        let cx = self.cx();
+        Ok(question(move |store| store.try_put(cx, key, value, put), move |store| store.put(cx, key, value, put)))
+    }
+
+    #[inline]
+    fn delete(self, key: &'a [u8], if_version: Option<&'a Version>) -> Result<impl Question<'a, bool>> {
+        let key = Key::new(key)?;
+        self.allow(Action::KeyDelete, key)?;
+        let cx = self.cx();
+        Ok(question(move |store| store.try_delete(cx, key, if_version), move |store| store.delete(cx, key, if_version)))
+    }
+
+    #[inline]
+    fn touch(self, key: &'a [u8], expiry: Expiry, if_version: Option<&'a Version>) -> Result<impl Question<'a, bool>> {
+        let key = Key::new(key)?;
+        let lifetime = self.settings().ttl.resolve(expiry)?;
+        self.allow(Action::KeySet, key)?;
+        let cx = self.cx();
+        Ok(question(
+            move |store| store.try_touch(cx, key, lifetime, if_version),
+            move |store| store.touch(cx, key, lifetime, if_version),
+        ))
+    }
+
+    #[inline]
+    fn get_and_touch(self, key: &'a [u8], expiry: Expiry) -> Result<impl Question<'a, Option<Payload>>> {
+        let key = Key::new(key)?;
+        let lifetime = self.settings().ttl.resolve(expiry)?;
+        self.allow(Action::KeyGet, key)?;
+        self.allow(Action::KeySet, key)?;
+        let cx = self.cx();
+        Ok(question(
+            move |store| store.try_get_and_touch(cx, key, lifetime),
+            move |store| store.get_and_touch(cx, key, lifetime),
+        ))
+    }
+
+    #[inline]
+    fn take(self, key: &'a [u8]) -> Result<impl Question<'a, Option<Payload>>> {
+        let key = Key::new(key)?;
+        self.allow(Action::KeyGet, key)?;
+        self.allow(Action::KeyDelete, key)?;
+        let cx = self.cx();
+        Ok(question(move |store| store.try_take(cx, key), move |store| store.take(cx, key)))
+    }
+
+    #[inline]
+    fn increment(self, key: &'a [u8], options: &IncrementOptions) -> Result<impl Question<'a, i64> + use<'a>> {
         let key = Key::new(key)?;
         let by = Increment {
             delta: options.delta,
             initial: options.initial,
             lifetime: self.settings().ttl.resolve(options.expiry)?,
         };
-        self.allow(Action::KeySet, Some(key.as_bytes()))?;
-        let cx = self.context();
+        self.allow(Action::KeySet, key)?;
+        let cx = self.cx();
         Ok(question(move |store| store.try_increment(cx, key, by), move |store| store.increment(cx, key, by)))
     }
 }

@@ -25,14 +25,13 @@ impl Watchers {
         Some(Arc::new(Watchers { observers, timing }))
     }
 
-    /// Begins to watch an operation. `at_once`: whether the store can answer without waiting.
-    #[cold]
-    pub(crate) fn watch(&self, operation: Operation, key: Option<&[u8]>, at_once: impl FnOnce() -> bool) -> Watch<'_> {
+    /// Begins to watch an operation. `waits`: whether the store cannot answer at once.
+    pub(crate) fn watch(&self, operation: Operation, key: Option<&[u8]>, waits: bool) -> Watch<'_> {
         let observers = &*self.observers;
         let spans = observers.iter().filter_map(|observer| observer.begin(operation, key)).collect();
         let timed = match self.timing {
             Timing::Never => false,
-            Timing::Sampled => chosen() || !at_once(),
+            Timing::Sampled => waits || chosen(),
             Timing::Always => true,
         };
         Watch { observers, operation, spans, started: timed.then(Instant::now) }
@@ -48,20 +47,23 @@ pub(crate) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Lets a watched operation work, or one that is not.
+    /// Lets the operation work.
     #[inline]
-    pub(crate) fn run<T>(watch: &mut Option<Watch<'_>>, work: impl FnOnce() -> T) -> T {
+    pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        // Without spans there is nothing to leave, which is cheaper than to leave none.
+        let _entered = (!self.spans.is_empty()).then(|| Entered::new(&mut self.spans));
+        work()
+    }
+
+    /// Lets a watched operation work, or one that is not.
+    pub(crate) fn maybe<T>(watch: &mut Option<Watch<'_>>, work: impl FnOnce() -> T) -> T {
         match watch {
-            Some(watch) if !watch.spans.is_empty() => {
-                let _entered = Entered::new(&mut watch.spans);
-                work()
-            }
-            _ => work(),
+            Some(watch) => watch.run(work),
+            None => work(),
         }
     }
 
     /// It ended, like this.
-    #[cold]
     pub(crate) fn end<T: Tally>(mut self, result: &Result<T>) {
         self.tell(match result {
             Ok(answer) => {

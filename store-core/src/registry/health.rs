@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Registry, all, deadline};
+use super::{Registry, all};
+use crate::slot::deadline;
 use crate::{Context, Error, Kind, Result, Value};
 
 /// How the stores of a registry do: [`Registry::health`].

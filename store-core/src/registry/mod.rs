@@ -1,10 +1,7 @@
 //! The registry: stores by id, opened when first asked for, closed together.
 
-mod flight;
 mod health;
 mod reload;
-mod security;
-mod slot;
 mod stats;
 
 use std::collections::BTreeMap;
@@ -20,19 +17,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_lock::{OnceCell, RwLock};
 
-pub use flight::LoadOptions;
-pub(crate) use flight::{Lead, Turn};
 pub use health::{Health, StoreHealth};
 pub use reload::Reloaded;
-pub use security::{Audit, Denial};
-pub(crate) use security::{KeptRights, Rights, Security};
-pub(crate) use slot::{Slot, deadline};
 pub use stats::StoreStats;
 
 use crate::config::{Config, StoreConfig};
-use crate::handle::denied;
 use crate::observe::{Observer, Operation, Watch, Watchers};
 use crate::policy::{Action, Authorizer, PolicySet};
+use crate::slot::{Audit, Security, Slot, denied};
 use crate::{Clock, Context, Error, Handle, Kind, OpenContext, Result, Store, SystemClock, SystemTimer, Timer, Value};
 
 /// The stores of a configuration.
@@ -162,7 +154,7 @@ impl Registry {
         let entry = self.0.entry(id);
         let mut watch = watch(entry.as_deref());
         let mut work = pin!(self.acquire(id, cx));
-        let result = poll_fn(|cx| Watch::run(&mut watch, || work.as_mut().poll(cx))).await;
+        let result = poll_fn(|cx| Watch::maybe(&mut watch, || work.as_mut().poll(cx))).await;
         if let Some(watch) = watch {
             watch.end(&result);
         }
@@ -305,7 +297,7 @@ async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T
 fn watch(entry: Option<&Entry>) -> Option<Watch<'_>> {
     let entry = entry?;
     let watchers = entry.watchers.as_ref()?;
-    Some(watchers.watch(Operation::Acquire, None, || entry.slot.get().is_some()))
+    Some(watchers.watch(Operation::Acquire, None, entry.slot.get().is_none()))
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Entry, Registry, Slot, Stores, close_all, nanos};
+use super::{Entry, Registry, Stores, close_all, nanos};
 use crate::config::Config;
+use crate::slot::Slot;
 use crate::{Error, Result, Value};
 
 /// What loading a configuration anew has changed: ids of stores, in order.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::Context;
 use crate::policy::{Access, Action, Authorizer, PolicySet};
+use crate::{Context, Error, Kind};
 
 /// A denial, as an audit hook sees it.
 #[derive(Clone, Debug)]
@@ -142,3 +142,11 @@ impl Security {
 /// An action was denied.
 #[derive(Debug)]
 pub(crate) struct Denied;
+
+/// The denial of an action: the same words whether or not a key exists (S4).
+#[cold]
+pub(crate) fn denied(action: Action, store: &str) -> Error {
+    Error::new(Kind::PermissionDenied, format!("{} is not allowed", action.as_str()))
+        .with_detail("action", action.as_str())
+        .with_detail("store", store)
+}

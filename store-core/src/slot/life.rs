@@ -1,0 +1,182 @@
+//! How an open store lives and ends: operations that wait are counted, so that closing can wait for them.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use async_lock::OnceCell;
+use event_listener::{Event, EventListener};
+
+use super::Slot;
+use crate::{BoxFuture, Error, Kind, Outcome, Result, Timer};
+
+const OPEN: u8 = 0;
+/// No operation begins any more; those in flight may end.
+const CLOSING: u8 = 1;
+/// Operations in flight are cancelled.
+const CANCELED: u8 = 2;
+
+/// What a backend gets at least to flush and close: to cut a flush short would lose what waiting a little saves.
+const FLUSH: Duration = Duration::from_secs(30);
+
+/// How an open store lives and ends; shared by the slots that stand for it under one configuration after another.
+pub(super) struct Life {
+    state: AtomicU8,
+    /// How closing ended, once it has.
+    closed: OnceCell<Result<()>>,
+    in_flight: AtomicUsize,
+    /// Notified when operations in flight are to give up.
+    cancel: Event,
+    /// Notified when the last operation in flight has ended while closing.
+    idle: Event,
+}
+
+impl Life {
+    pub(super) fn new() -> Arc<Life> {
+        Arc::new(Life {
+            state: AtomicU8::new(OPEN),
+            closed: OnceCell::new(),
+            in_flight: AtomicUsize::new(0),
+            cancel: Event::new(),
+            idle: Event::new(),
+        })
+    }
+
+    fn leave(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.state.load(Ordering::SeqCst) != OPEN {
+            self.idle.notify(usize::MAX);
+        }
+    }
+
+    async fn until_idle(&self) {
+        loop {
+            let listener = self.idle.listen();
+            if self.in_flight.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            listener.await;
+        }
+    }
+}
+
+impl Slot {
+    /// How many operations wait for the backend.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.life.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// # Errors
+    /// UNAVAILABLE once the store is being closed; worth a retry if another has taken its place.
+    #[inline]
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.life.state.load(Ordering::Acquire) == OPEN { Ok(()) } else { Err(self.gone()) }
+    }
+
+    #[cold]
+    fn gone(&self) -> Error {
+        if self.is_replaced() {
+            Error::unavailable("the store is being opened anew").with_reason("reloaded")
+        } else {
+            Error::closed()
+        }
+    }
+
+    /// Runs an operation that waits: counted, so that closing can wait for it, and given up when closing has waited enough.
+    pub(crate) fn run<'a, T>(&'a self, operation: BoxFuture<'a, Result<T>>) -> Running<'a, T> {
+        Running { slot: self, operation, counted: false, canceled: None }
+    }
+
+    /// Has the backend answer: one round trip.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        self.check_open()?;
+        self.run(self.store.ping()).await
+    }
+
+    /// Ends the store: new operations are refused, those in flight get `patience`, then are cancelled; then the backend
+    /// flushes and closes. Once: whoever asks again gets the same answer.
+    pub(crate) async fn close(&self, patience: Duration) -> Result<()> {
+        self.life.closed.get_or_init(|| self.end(patience)).await.clone()
+    }
+
+    async fn end(&self, patience: Duration) -> Result<()> {
+        let life = &*self.life;
+        life.state.store(CLOSING, Ordering::SeqCst);
+        let _ = deadline(&*self.timer, patience, life.until_idle()).await;
+        life.state.store(CANCELED, Ordering::SeqCst);
+        life.cancel.notify(usize::MAX);
+        let ended = deadline(&*self.timer, patience.max(FLUSH), async {
+            // Closed even if the flush fails: a failed flush is told, but leaves nothing running.
+            let flushed = self.store.flush().await;
+            self.store.close().await.and(flushed)
+        });
+        match ended.await {
+            Some(result) => result,
+            None => Err(Error::new(Kind::Timeout, "the backend did not close in time")
+                .with_outcome(Outcome::Unknown)
+                .with_detail("store", &*self.id)),
+        }
+    }
+}
+
+/// An operation that waits: [`Slot::run`]. Few words, since it lies in the future of every operation, also of those whose store
+/// answers at once.
+pub(crate) struct Running<'a, T> {
+    slot: &'a Slot,
+    operation: BoxFuture<'a, Result<T>>,
+    counted: bool,
+    canceled: Option<EventListener>,
+}
+
+impl<T> Future for Running<'_, T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<T>> {
+        let this = &mut *self;
+        let life = &*this.slot.life;
+        if !this.counted {
+            life.in_flight.fetch_add(1, Ordering::SeqCst);
+            this.counted = true;
+            // After counting: a close that begins now sees this operation, or this operation sees the close.
+            if life.state.load(Ordering::SeqCst) != OPEN {
+                return Poll::Ready(Err(this.slot.gone()));
+            }
+        }
+        if let Poll::Ready(result) = this.operation.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        let listener = this.canceled.get_or_insert_with(|| life.cancel.listen());
+        // After listening, so that no notification falls in between.
+        let told = Pin::new(listener).poll(cx).is_ready();
+        if told || life.state.load(Ordering::SeqCst) == CANCELED {
+            let error = Error::new(Kind::Canceled, "the store was closed before the operation ended");
+            return Poll::Ready(Err(error.with_outcome(Outcome::Unknown)));
+        }
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Running<'_, T> {
+    fn drop(&mut self) {
+        if self.counted {
+            self.slot.life.leave();
+        }
+    }
+}
+
+/// The result of a future, or `None` if it took longer than this.
+pub(crate) async fn deadline<T>(timer: &dyn Timer, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    // Most work is done at its first poll: then no timer is made.
+    let mut sleep = None;
+    poll_fn(move |cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        let sleep = sleep.get_or_insert_with(|| timer.sleep(limit));
+        sleep.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
