@@ -5,12 +5,15 @@
 //! Each section is a module that runs the rows it is asked for, and writes lines of one form ([`store_benches::Report`]). What
 //! `cargo xtask bench peers` runs, and in which slices, is said in `xtask/src/bench/slices.rs`.
 
+mod disk;
 mod inproc;
+mod redis;
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use store_benches::Report;
+use store_benches::{Plan, Report};
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
@@ -43,11 +46,17 @@ impl Args {
     pub fn measures(&self, contender: &str) -> bool {
         self.only.as_deref().is_none_or(|only| only.split(',').any(|part| contender.starts_with(part)))
     }
+
+    /// The same for work that lasts for a time instead of a number of operations.
+    fn plan(&self) -> Plan {
+        let turn = Duration::from_millis(if self.quick { 100 } else { 300 });
+        Plan { keys: self.keys, rounds: self.rounds, turn, rows: self.rows.clone(), only: self.only.clone() }
+    }
 }
 
 type Section = fn(&Args, &mut Report) -> io::Result<()>;
 
-const SECTIONS: &[(&str, Section)] = &[("inproc", inproc::run)];
+const SECTIONS: &[(&str, Section)] = &[("inproc", inproc::run), ("disk", disk::run), ("redis", redis::run)];
 
 /// Runs a section as the command line says.
 pub fn run(held: Option<fn() -> f64>) -> Result<(), Box<dyn std::error::Error>> {
