@@ -1,18 +1,45 @@
-local coroutine, PENDING, replace, error, type, select = ...
+local coroutine, PENDING, replace, error, type, select, setmetatable, pcall, old = ...
 
 local create, resume, running, yield = coroutine.create, coroutine.resume, coroutine.running, coroutine.yield
-local close, status = coroutine.close, coroutine.status
-local isyieldable = coroutine.isyieldable
-  or function()
-    local co, main = running()
-    return co ~= nil and not main
-  end
+local close, status, isyieldable = coroutine.close, coroutine.status, coroutine.isyieldable
 
--- True while a coroutine runs whose resumer cannot itself be suspended.
-local stuck = false
+-- Coroutines whose resumer cannot itself be suspended. Looked up rather than counted: whatever ends a resume, nothing has to be put back.
+local stuck = setmetatable({}, { __mode = "k" })
+
+-- The running coroutine, unless it is the main one, or a stuck one.
+local function free()
+  local co, main = running()
+  return co ~= nil and not main and not stuck[co]
+end
+
+-- Lua 5.1 and 5.2 cannot be asked whether the running coroutine can be suspended. It asks whoever resumed it, by a yield of this marker, and so
+-- on up to the host, which resumes what yields anything but its own marker at once; `false` is the answer of one that cannot.
+local ASK = old and {} or PENDING
+local ask
+if old == "Lua 5.2" then
+  -- What cannot be suspended raises, and that is caught by a pcall that can.
+  function ask()
+    local ok, answer = pcall(yield, ASK)
+    return ok and answer ~= false
+  end
+elseif old == "Lua 5.1" then
+  -- Here pcall cannot. But nothing can be suspended exactly inside of calls that were made from C, and how many of those there are is known by
+  -- how many more are allowed.
+  local function room(depth)
+    local ok, deepest = pcall(room, depth + 1)
+    return ok and deepest or depth
+  end
+  local _, most = resume(create(function() return (room(0)) end))
+  function ask()
+    return room(0) == most and yield(ASK) ~= false
+  end
+end
 
 local function can_yield()
-  return not stuck and isyieldable()
+  if ask then
+    return free() and ask()
+  end
+  return isyieldable() and free()
 end
 
 if not replace then
@@ -22,8 +49,11 @@ end
 local pass_on
 
 local function settle(co, ok, first, ...)
-  if ok and first == PENDING and select("#", ...) == 0 then
-    return pass_on(co, yield(PENDING))
+  if ok and (first == PENDING or first == ASK) and select("#", ...) == 0 then
+    if first == PENDING then
+      return pass_on(co, yield(PENDING))
+    end
+    return pass_on(co, ask())
   end
   return ok, first, ...
 end
@@ -32,20 +62,19 @@ function pass_on(co, ...)
   return settle(co, resume(co, ...))
 end
 
-local function unstick(...)
-  stuck = false
-  return ...
-end
+-- Where it can be asked at no cost, it is asked before; else by whoever has to wait.
+local passes = ask and free or can_yield
 
 local function resume_passing_on(co, ...)
-  if can_yield() then
-    return pass_on(co, ...)
-  end
-  if stuck then
+  if type(co) ~= "thread" then
     return resume(co, ...)
   end
-  stuck = true
-  return unstick(resume(co, ...))
+  if passes() then
+    stuck[co] = nil
+    return pass_on(co, ...)
+  end
+  stuck[co] = true
+  return resume(co, ...)
 end
 
 coroutine.resume = resume_passing_on
@@ -71,4 +100,25 @@ function coroutine.wrap(body)
   end
 end
 
-return can_yield
+if old ~= "Lua 5.1" then
+  return can_yield
+end
+
+-- A pcall that can be suspended: what it calls runs in a coroutine, whose errors are caught by its end, and whose yields are passed on.
+local function finish(co, ok, ...)
+  if ok and status(co) == "suspended" then
+    return finish(co, resume_passing_on(co, yield(...)))
+  end
+  return ok, ...
+end
+
+local function pcall_passing_on(f, ...)
+  if not free() or type(f) ~= "function" then
+    return pcall(f, ...)
+  end
+  -- In 5.1 a coroutine takes functions of Lua's only.
+  local co = create(function(...) return f(...) end)
+  return finish(co, resume_passing_on(co, ...))
+end
+
+return can_yield, pcall_passing_on

@@ -2,6 +2,15 @@
 
 use mlua::{Function, Lua, Table, Value};
 
+/// The Luas that cannot be asked whether something can be suspended.
+const OLD: Option<&str> = if cfg!(feature = "lua51") {
+    Some("Lua 5.1")
+} else if cfg!(feature = "lua52") {
+    Some("Lua 5.2")
+} else {
+    None
+};
+
 /// A Lua function that says whether the running coroutine can be suspended up to the host.
 ///
 /// With `replace`, `coroutine.resume` and `coroutine.wrap` become ones that pass waiting on: a script's own coroutines then wait as
@@ -9,12 +18,20 @@ use mlua::{Function, Lua, Table, Value};
 pub(crate) fn can_yield(lua: &Lua, replace: bool) -> mlua::Result<Function> {
     let coroutine: Table = lua.globals().raw_get("coroutine")?;
     let global = |name: &str| lua.globals().raw_get::<Value>(name);
-    lua.load(include_str!("coroutines.lua")).set_name("=[store]").call((
-        coroutine,
-        Lua::poll_pending(),
-        replace,
-        global("error")?,
-        global("type")?,
-        global("select")?,
-    ))
+    let (can_yield, pcall): (Function, Option<Function>) =
+        lua.load(include_str!("coroutines.lua")).set_name("=[store]").call((
+            coroutine,
+            Lua::poll_pending(),
+            replace,
+            global("error")?,
+            global("type")?,
+            global("select")?,
+            global("setmetatable")?,
+            global("pcall")?,
+            OLD,
+        ))?;
+    if let Some(pcall) = pcall {
+        lua.globals().raw_set("pcall", pcall)?;
+    }
+    Ok(can_yield)
 }

@@ -61,7 +61,7 @@ impl Options {
         self
     }
 
-    /// Whether `coroutine.resume` and `coroutine.wrap` are replaced by ones that pass waiting on to the host (yes, unless told
+    /// Whether `coroutine.resume` and `coroutine.wrap` (and in Lua 5.1 `pcall`) are replaced by ones that pass waiting on to the host (yes, unless told
     /// otherwise). Without that, an operation that waits inside of a coroutine made by a script shows up in its `resume`.
     #[must_use]
     pub fn coroutines(mut self, replace: bool) -> Options {

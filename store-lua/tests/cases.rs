@@ -27,7 +27,7 @@ fn scripts() -> Vec<(String, String)> {
 fn run(bench: Bench, name: &str) {
     let head = format!("function cases.{name}(");
     let (file, source) = scripts().into_iter().find(|(_, source)| source.contains(&head)).unwrap();
-    let vm = Vm::new(bench, "");
+    let vm = Vm::for_scripts(bench);
     // In one line, so that the script's own lines keep their numbers.
     let source = format!("cases = {{}} {source}\ncases.{name}(open())\n");
     if let Err(error) = vm.run(&file, &source) {

@@ -10,7 +10,7 @@ use common::{Bench, Vm};
 fn run(bench: Bench, name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/lua");
     let source = std::fs::read_to_string(folder.join(format!("{name}.lua"))).unwrap();
-    let vm = Vm::new(bench, "");
+    let vm = Vm::for_scripts(bench);
     if let Err(error) = vm.run(&format!("{name}.lua"), &source) {
         panic!("{error}");
     }

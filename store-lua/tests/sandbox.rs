@@ -175,6 +175,83 @@ fn calls_that_numbers_alone_would_make_endless_are_refused() {
     assert!(started.elapsed() < Duration::from_secs(10));
 }
 
+/// Each of these would run for hours or for ever, and is one call into C where there is no sandbox.
+#[test]
+fn no_text_makes_a_function_outlive_the_time_limit() {
+    let lua = Sandbox::new().memory(256 << 20).lua().unwrap();
+    for source in [
+        // Polynomials of the text's length, and exponentials of the pattern's.
+        "local s = ('a'):rep(30000) s:find('a*a*a*a*b')",
+        "local s = ('a'):rep(30000) s:match('^(.-)(.-)(.-)(.-)b$')",
+        "local s = ('a'):rep(30000) for _ in s:gmatch('.-.-.-.-b') do end",
+        "local s = ('a'):rep(30000) s:gsub('a+a+a+a+b', '')",
+        "local s = ('a'):rep(30) s:find(('a?'):rep(30) .. ('a'):rep(40))",
+        "local s = ('a'):rep(26) s:find(('a-'):rep(25) .. 'b')",
+        "local s = ('('):rep(1e6) s:find('%b()%b()')",
+        "local s = ('a'):rep(1e6) s:find('(a*)%1b')",
+        // Quadratic, and that of millions.
+        "local s = ('a'):rep(4e6) s:find('a*b')",
+        "local s = ('a'):rep(8e6) s:find(('a'):rep(4e6) .. 'b', 1, true)",
+        "local s = ('a'):rep(8e6) s:find(('a'):rep(4e6) .. 'b')",
+        "local s = ('a'):rep(4e6) s:gsub('%f[b]' .. ('a'):rep(100), '')",
+        "local s = ('a'):rep(4e6) s:find('[' .. ('b'):rep(1e5) .. ']')",
+        // Caught, they go on failing.
+        "local s = ('a'):rep(30000) while true do pcall(s.find, s, 'a*a*a*a*b') end",
+        // Comparisons of long texts, in C.
+        "local a, b = ('a'):rep(8e6) .. 'x', ('a'):rep(8e6) .. 'y' local t = {} for i = 1, 2e5 do t[i] = i % 2 == 0 and a or b end table.sort(t)",
+        "local a, b = ('a'):rep(8e6) .. 'x', ('a'):rep(8e6) .. 'y' while true do local _ = a < b end",
+        // Compiling.
+        "local long = ('local x = {} '):rep(50) .. ('f(1, 2) '):rep(1e5) while true do pcall(load, long) end",
+    ] {
+        is_ended(&lua, source);
+        lua.gc_collect().unwrap();
+    }
+}
+
+/// In Lua 5.1, 5.2 and LuaJIT, sorting takes the middle of three, which an order can be arranged against (McIlroy, "A killer adversary for
+/// quicksort", 1999).
+#[test]
+fn no_order_makes_sorting_outlive_the_time_limit() {
+    let lua = sandbox();
+    // The adversary decides the order while it is asked; what it decided is then sorted once more, without asking anybody.
+    let source = "
+        local n = 20000
+        local order, solid, candidate, index = {}, 0, 1, {}
+        local gas = n
+        for i = 1, n do order[i], index[i] = gas, i end
+        pcall(table.sort, index, function(x, y)
+          if order[x] == gas and order[y] == gas then
+            solid = solid + 1
+            if x == candidate then order[x] = solid else order[y] = solid end
+          end
+          if order[x] == gas then candidate = x elseif order[y] == gas then candidate = y end
+          return order[x] < order[y]
+        end)
+        while true do
+          local copy = {}
+          for i = 1, n do copy[i] = order[i] end
+          table.sort(copy)
+        end";
+    is_ended(&lua, source);
+}
+
+/// What a run that was ended leaves behind must not be in the way of the next: its coroutines, for one.
+#[test]
+fn a_run_that_was_ended_does_not_keep_the_next_from_waiting() {
+    let lua = Sandbox::new().lua().unwrap();
+    let url = store_testkit::RedisServer::shared().url();
+    let prefix = format!("sandbox{}", std::process::id());
+    let configuration =
+        format!("[stores.'app:cache']\nbackend = 'redis'\noptions = {{ url = {url:?}, prefix = {prefix:?} }}");
+    store_lua::open(&lua, Configuration::text(configuration), None).unwrap();
+    let spin = "local function spin() while true do end end";
+    is_ended(&lua, &format!("{spin} while true do coroutine.resume(coroutine.create(spin)) end"));
+    is_ended(&lua, &format!("{spin} while true do pcall(coroutine.wrap(spin)) end"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let script = "local cache = assert(require('store').get('app:cache')) assert(cache:set('k', 7, 60)) return assert(cache:get('k'))";
+    assert_eq!(runtime.block_on(lua.load(script).eval_async::<i64>()).unwrap(), 7);
+}
+
 #[cfg(any(feature = "lua54", feature = "lua53", feature = "lua52", feature = "lua55"))]
 #[test]
 fn finalizers_are_refused() {

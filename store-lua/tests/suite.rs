@@ -7,7 +7,7 @@ use common::{Bench, Vm, lua_folder};
 
 fn run(bench: Bench, name: &str) {
     let source = std::fs::read_to_string(lua_folder().join(format!("{name}.lua"))).unwrap();
-    let vm = Vm::new(bench, "");
+    let vm = Vm::for_scripts(bench);
     if let Err(error) = vm.run(&format!("{name}.lua"), &source) {
         panic!("{error}");
     }

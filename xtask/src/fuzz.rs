@@ -1,6 +1,12 @@
-//! `cargo xtask fuzz`: the fuzz targets, with cargo-fuzz on a nightly toolchain.
+//! `cargo xtask fuzz`: the fuzz targets, with libFuzzer and AddressSanitizer.
 
-use crate::run::{Failed, command, root, step};
+use crate::run::{Failed, cargo, command, output, root, step};
+
+/// What cargo-fuzz says to the compiler: tell libFuzzer which branches are taken and what is compared, and check every access. Stable compilers
+/// refuse the sanitizer without `RUSTC_BOOTSTRAP`, so that neither a nightly toolchain nor cargo-fuzz is needed here.
+const FLAGS: &str = "--cfg fuzzing -Cdebug-assertions -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Zsanitizer=address";
 
 /// Runs one target, or all of them one after the other, for so many seconds each.
 pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
@@ -17,26 +23,35 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
     {
         return Err(Failed::usage(format!("there is no fuzz target `{named}`; there is {}", targets.join(", "))));
     }
-    // Not the `cargo` of this toolchain, but the one that can choose another.
-    let present = command("cargo", &["+nightly", "fuzz", "--version"]).output().is_ok_and(|done| done.status.success());
-    if !present {
-        return Err(Failed::new(
-            "cargo-fuzz or a nightly toolchain is missing: rustup toolchain install nightly; cargo install cargo-fuzz --locked",
-        ));
-    }
+    let version = output(command("rustc", &["-vV"]))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
     for target in targets.iter().filter(|target| named.is_none_or(|named| named == *target)) {
         // What is found anew goes to the first folder, and the committed seeds stay as they are.
         let found = root().join("target").join("fuzz-corpus").join(target);
-        std::fs::create_dir_all(&found)
-            .map_err(|error| Failed::new(format!("cannot make {}: {error}", found.display())))?;
-        let found = found.to_string_lossy().into_owned();
-        let seeds = format!("fuzz/corpus/{target}");
-        let limit = format!("-max_total_time={seconds}");
-        let line =
-            ["+nightly", "fuzz", "run", target, &found, &seeds, "--", &limit, "-print_final_stats=1", "-verbosity=0"];
-        let mut fuzz = command("cargo", &line);
-        // Where cargo set these for this toolchain, they must not be told to the other one.
-        fuzz.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
+        let artifacts = root().join("fuzz").join("artifacts").join(target);
+        for folder in [&found, &artifacts] {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| Failed::new(format!("cannot make {}: {error}", folder.display())))?;
+        }
+        let line = [
+            "run",
+            "--release",
+            "--locked",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--target",
+            host,
+            "--bin",
+            target,
+            "--",
+        ];
+        let mut fuzz = cargo(&line);
+        fuzz.arg(&found).arg(format!("fuzz/corpus/{target}")).arg(format!("-max_total_time={seconds}"));
+        // Inputs that fail are kept there. (libFuzzer wants the last slash.)
+        fuzz.arg(format!("-artifact_prefix={}/", artifacts.display()));
+        fuzz.args(["-print_final_stats=1", "-verbosity=0", "-timeout=60", "-rss_limit_mb=4096"]);
+        fuzz.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS).env("ASAN_OPTIONS", "detect_leaks=0");
+        fuzz.env("CARGO_TARGET_DIR", root().join("target").join("fuzz"));
         step(&format!("fuzz {target} for {seconds} s"), fuzz)?;
     }
     Ok(())

@@ -25,7 +25,7 @@ cargo xtask TASK
   bench [NAME] [--quick] [--save]  the benchmarks, or those of one name, compared with the run that was saved; `peers` (also by section,
                                 `inproc`, or slice, `inproc/get`) are the tables of docs/benchmarks.md
   measure                       the figures of docs/choosing.md, with `store bench` on each backend; about a minute
-  fuzz [TARGET] [SECONDS]       the fuzz targets, 60 seconds each (needs cargo-fuzz and a nightly toolchain)
+  fuzz [TARGET] [SECONDS]       the fuzz targets, 60 seconds each, with libFuzzer and AddressSanitizer
   asan                          the Lua module's unsafe code under AddressSanitizer
   redis [PORT]                  a Redis server to try things on, until Ctrl-C
   docs                          writes the generated pages of docs/ anew

@@ -15,7 +15,7 @@ struct Tool {
     package: fn(&str) -> Option<&'static str>,
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: &[Tool] = &[
     Tool {
         program: "redis-server",
         why: "the Redis backend is tested against a real server",
@@ -67,8 +67,30 @@ const TOOLS: [Tool; 8] = [
     Tool { program: "luajit", why: "the shared library is loaded by LuaJIT", package: |_| Some("luajit") },
 ];
 
+/// What only `cargo xtask deep` needs.
+const DEEP_TOOLS: &[Tool] = &[
+    Tool {
+        program: "lua5.1",
+        why: "the shared library is loaded by stock Lua",
+        package: |manager| matches!(manager, "apt-get" | "apk").then_some("lua5.1"),
+    },
+    Tool {
+        program: "lua5.2",
+        why: "the shared library is loaded by stock Lua",
+        package: |manager| matches!(manager, "apt-get" | "apk").then_some("lua5.2"),
+    },
+    Tool {
+        program: "lua5.3",
+        why: "the shared library is loaded by stock Lua",
+        package: |manager| matches!(manager, "apt-get" | "apk").then_some("lua5.3"),
+    },
+];
+
 /// The interpreters that the shared library is tested in, and the Cargo feature for each.
-pub(crate) const INTERPRETERS: [(&str, &str); 2] = [("lua5.4", "lua54"), ("luajit", "luajit")];
+pub(crate) const INTERPRETERS: &[(&str, &str)] = &[("lua5.4", "lua54"), ("luajit", "luajit")];
+
+/// Those that `cargo xtask deep` adds. (No system has a package of Lua 5.5 yet; embedded, it is tested too.)
+pub(crate) const DEEP_INTERPRETERS: &[(&str, &str)] = &[("lua5.1", "lua51"), ("lua5.2", "lua52"), ("lua5.3", "lua53")];
 
 /// How a system installs packages.
 #[derive(Debug)]
@@ -99,13 +121,22 @@ const MANAGERS: [Manager; 6] = [
 
 /// Installs what is missing.
 pub(crate) fn install() -> Result<(), Failed> {
+    install_all(&TOOLS.iter().collect::<Vec<_>>())
+}
+
+/// Installs what is missing for `cargo xtask deep`.
+pub(crate) fn install_deep() -> Result<(), Failed> {
+    install_all(&TOOLS.iter().chain(DEEP_TOOLS).collect::<Vec<_>>())
+}
+
+fn install_all(tools: &[&'static Tool]) -> Result<(), Failed> {
     if ["cc", "gcc", "clang"].iter().all(|compiler| find(compiler).is_none()) {
         return Err(Failed::new(
             "no C compiler found (cc). Lua is built from source with one: install `build-essential`, `gcc`, or the \
              developer tools of your system",
         ));
     }
-    let (there, missing): (Vec<&Tool>, Vec<&Tool>) = TOOLS.iter().partition(|tool| find(tool.program).is_some());
+    let (there, missing): (Vec<&Tool>, Vec<&Tool>) = tools.iter().partition(|tool| find(tool.program).is_some());
     for tool in there {
         println!("needs: {} is there", tool.program);
     }
@@ -201,7 +232,7 @@ fn lines(manager: &Manager, packages: &[&'static str], is_root: bool, has_sudo: 
 }
 
 fn is_interpreter(program: &str) -> bool {
-    program == "busted" || INTERPRETERS.iter().any(|(interpreter, _)| *interpreter == program)
+    program == "busted" || INTERPRETERS.iter().chain(DEEP_INTERPRETERS).any(|(interpreter, _)| *interpreter == program)
 }
 
 fn is_root() -> bool {

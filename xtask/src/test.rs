@@ -32,7 +32,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
     step(what, cargo(&line))?;
     if packages.is_empty() {
         in_luas(&["luajit", "luau"])?;
-        stock_lua()?;
+        stock_lua(need::INTERPRETERS)?;
     }
     Ok(())
 }
@@ -50,8 +50,8 @@ fn in_luas(vms: &[&str]) -> Result<(), Failed> {
 }
 
 /// The shared library for stock Lua, a workspace of its own, in the interpreters that load it.
-fn stock_lua() -> Result<(), Failed> {
-    for (interpreter, feature) in need::INTERPRETERS {
+fn stock_lua(interpreters: &[(&str, &str)]) -> Result<(), Failed> {
+    for (interpreter, feature) in interpreters {
         if need::find(interpreter).is_none() {
             if std::env::var_os("CI").is_some() {
                 return Err(Failed::new(format!("{interpreter} is not there to load the shared library")));
@@ -76,12 +76,13 @@ fn target() -> std::path::PathBuf {
 /// The same tests without bounds: `STORE_DEEP=1` multiplies rounds, cases and sizes. Optimised, since it takes hours.
 /// Then an hour of fuzzing for each target.
 pub(crate) fn deep() -> Result<(), Failed> {
-    need::install()?;
+    need::install_deep()?;
     let mut command = cargo(&["test", "--locked", "--no-fail-fast", "--workspace", "--release"]);
     command.env("STORE_DEEP", "1");
     step("all tests, unbounded", command)?;
     in_luas(&["luajit", "luau", "lua55", "lua53", "lua52", "lua51"])?;
     crate::asan::run()?;
-    stock_lua()?;
+    stock_lua(need::INTERPRETERS)?;
+    stock_lua(need::DEEP_INTERPRETERS)?;
     crate::fuzz::run(&["3600".to_owned()])
 }

@@ -60,6 +60,17 @@ impl Vm {
         Vm::with_options(bench, more, Options::new())
     }
 
+    /// As `new`, for scripts of any kind. In Lua 5.1 nothing can be suspended inside of iterators and metamethods: there they block.
+    pub(crate) fn for_scripts(bench: Bench) -> Vm {
+        let options = Options::new();
+        let options = if cfg!(feature = "lua51") {
+            options.blocking(|future: Pin<&mut dyn Future<Output = ()>>| store_lua::store_core::block_on(future))
+        } else {
+            options
+        };
+        Vm::with_options(bench, "", options)
+    }
+
     pub(crate) fn with_options(bench: Bench, more: &str, options: Options) -> Vm {
         let folder = Folder::new();
         let (backend, settings) = bench.options(&folder);
