@@ -1,18 +1,23 @@
-//! A key, its value and its version in one shared allocation, behind one word: for backends that keep entries in memory.
+//! A key, its value, version and deadline in one shared allocation, behind one word: for backends that keep entries in memory.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use triomphe::{Arc, ThinArc};
 
-/// The longest value that a record can hold.
-const MAX_VALUE: usize = u32::MAX as usize;
+use crate::Deadline;
 
-#[derive(Clone, Copy)]
 struct Head {
     version: u64,
-    value: u32,
-    key: u16,
+    /// From the top: the deadline in milliseconds (48 bits, enough until the year 10889; 0 for never), the length of the key
+    /// (12), and how many bytes at the end are unused (4).
+    rest: AtomicU64,
 }
+
+const UNUSED_BITS: u32 = 4;
+const KEY_BITS: u32 = 12;
+const LENGTHS: u64 = (1 << (KEY_BITS + UNUSED_BITS)) - 1;
+const LATEST: u64 = u64::MAX >> (KEY_BITS + UNUSED_BITS);
 
 /// An entry in one allocation that is shared, not copied.
 ///
@@ -25,11 +30,15 @@ struct Head {
 pub struct Record(ThinArc<Head, u8>);
 
 impl Record {
-    /// A record. `None` if the value is longer than 4 GiB, or the key than 64 KiB.
+    /// A record without a deadline. `None` if the key is longer than 4095 bytes.
     #[must_use]
     pub fn new(version: u64, key: &[u8], value: &[u8]) -> Option<Record> {
-        let head = Head { version, value: u32::try_from(value.len()).ok()?, key: u16::try_from(key.len()).ok()? };
+        if key.len() >= 1 << KEY_BITS {
+            return None;
+        }
         let (used, len) = (key.len() + value.len(), padded(key.len() + value.len()));
+        let lengths = (key.len() as u64) << UNUSED_BITS | (len - used) as u64;
+        let head = Head { version, rest: AtomicU64::new(lengths) };
         let mut small = [0; 512];
         if let Some(bytes) = small.get_mut(..len) {
             bytes[..key.len()].copy_from_slice(key);
@@ -44,20 +53,22 @@ impl Record {
     }
 
     /// Writes a new version and value over the old ones, if nobody else holds the record and the allocation is just large
-    /// enough; says whether.
+    /// enough; says whether. The deadline stays.
     ///
     /// Spares an allocation and a release per overwrite, which is most of what an overwrite costs.
     pub fn rewrite(&mut self, version: u64, value: &[u8]) -> bool {
-        let (start, len) = (usize::from(self.head().key), self.0.slice.len());
-        if padded(start + value.len()) != len || value.len() > MAX_VALUE {
+        let (start, len) = (self.key_len(), self.0.slice.len());
+        let used = start.saturating_add(value.len());
+        if used > len || padded(used) != len {
             return false;
         }
         self.0.with_arc_mut(|shared| {
             let Some(record) = Arc::get_mut(shared) else { return false };
             let head = record.header_mut();
             head.version = version;
-            head.value = u32::try_from(value.len()).unwrap_or(u32::MAX);
-            record.slice_mut()[start..start + value.len()].copy_from_slice(value);
+            let rest = head.rest.get_mut();
+            *rest = *rest >> UNUSED_BITS << UNUSED_BITS | (len - used) as u64;
+            record.slice_mut()[start..used].copy_from_slice(value);
             true
         })
     }
@@ -67,6 +78,18 @@ impl Record {
         &self.0.header.header
     }
 
+    /// Relaxed everywhere: the lengths do not change while anybody else holds the record, and to whom the deadline matters has
+    /// a lock of his own.
+    #[inline]
+    fn rest(&self) -> u64 {
+        self.head().rest.load(Relaxed)
+    }
+
+    #[inline]
+    fn key_len(&self) -> usize {
+        ((self.rest() >> UNUSED_BITS) & ((1 << KEY_BITS) - 1)) as usize
+    }
+
     /// The version.
     #[inline]
     #[must_use]
@@ -74,19 +97,33 @@ impl Record {
         self.head().version
     }
 
+    /// The deadline, as it was set last: not a part of what is shared, but kept here since every read looks here anyway.
+    #[inline]
+    #[must_use]
+    pub fn deadline(&self) -> Deadline {
+        Deadline::from_millis(self.rest() >> (KEY_BITS + UNUSED_BITS))
+    }
+
+    /// Sets the deadline, for all who hold the record. Only one thread may do so at a time, or the last one wins.
+    #[inline]
+    pub fn set_deadline(&self, deadline: Deadline) {
+        let millis = deadline.as_millis().min(LATEST);
+        self.head().rest.store(millis << (KEY_BITS + UNUSED_BITS) | self.rest() & LENGTHS, Relaxed);
+    }
+
     /// The key.
     #[inline]
     #[must_use]
     pub fn key(&self) -> &[u8] {
-        &self.0.slice[..usize::from(self.head().key)]
+        &self.0.slice[..self.key_len()]
     }
 
     /// The value.
     #[inline]
     #[must_use]
     pub fn value(&self) -> &[u8] {
-        let start = usize::from(self.head().key);
-        &self.0.slice[start..start + self.head().value as usize]
+        let unused = (self.rest() & ((1 << UNUSED_BITS) - 1)) as usize;
+        &self.0.slice[self.key_len()..self.0.slice.len() - unused]
     }
 }
 
@@ -109,14 +146,17 @@ mod tests {
 
     #[test]
     fn parts_come_back() {
-        for len in [0, 1, 15, 16, 17, 100, 479, 480, 481, 5000] {
-            let value = vec![7u8; len];
-            let record = Record::new(42, b"key", &value).unwrap();
-            assert_eq!((record.version(), record.key(), record.value()), (42, &b"key"[..], &value[..]));
-            assert_eq!(Payload::from(record.clone()).as_bytes(), value);
-            assert_eq!((32 + record.0.slice.len()) % 16, 8);
+        for len in (0..40).chain([100, 479, 480, 481, 5000]) {
+            for key in [&b""[..], b"key", &[9; 1024], &[9; 4095]] {
+                let value = vec![7u8; len];
+                let record = Record::new(42, key, &value).unwrap();
+                assert_eq!((record.version(), record.key(), record.value()), (42, key, &value[..]));
+                assert_eq!(Payload::from(record.clone()).as_bytes(), value);
+                assert_eq!((32 + record.0.slice.len()) % 16, 8);
+                assert_eq!(record.deadline(), Deadline::NEVER);
+            }
         }
-        assert!(Record::new(0, &[0; 1 << 16], b"").is_none());
+        assert!(Record::new(0, &[0; 4096], b"").is_none());
     }
 
     #[test]
@@ -129,6 +169,22 @@ mod tests {
         assert!(record.rewrite(2, b"newer"));
         assert_eq!((record.version(), record.value()), (2, &b"newer"[..]));
         assert!(!record.rewrite(3, &[0; 100]));
+    }
+
+    #[test]
+    fn a_deadline_changes_nothing_else() {
+        let mut record = Record::new(1, &[1; 1024], b"value").unwrap();
+        let held = record.clone();
+        for millis in [1, 1_800_000_000_000, LATEST, 0, 77] {
+            record.set_deadline(Deadline::from_millis(millis));
+            assert_eq!((record.deadline().as_millis(), held.deadline().as_millis()), (millis, millis));
+            assert_eq!((held.version(), held.key(), held.value()), (1, &[1; 1024][..], &b"value"[..]));
+        }
+        record.set_deadline(Deadline::from_millis(u64::MAX));
+        assert_eq!(record.deadline().as_millis(), LATEST);
+        drop(held);
+        assert!(record.rewrite(2, b"v"));
+        assert_eq!((record.deadline().as_millis(), record.key().len(), record.value()), (LATEST, 1024, &b"v"[..]));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Cells and slots together: entries by key, and by number.
 
-use store_core::Deadline;
-
 use crate::record::Record;
 use crate::slab::Slab;
 use crate::table::{Cell, Table};
@@ -18,19 +16,19 @@ impl Entries {
     }
 
     /// Adds an entry to a slot of its own.
-    pub(crate) fn insert(&mut self, record: Record, deadline: Deadline, hash: u32) -> Option<u32> {
+    pub(crate) fn insert(&mut self, record: Record, hash: u32) -> Option<u32> {
         let slot = self.slab.insert()?;
         let Entries { table, slab } = self;
-        table.insert(Cell { record: Some(record), deadline, slot, hash }, moved(slab));
+        table.insert(Cell { record, slot, hash }, moved(slab));
         Some(slot)
     }
 
     /// Removes the entry at a place of the table, which frees its slot.
     pub(crate) fn remove(&mut self, at: usize) -> Option<Record> {
         let Entries { table, slab } = self;
-        let cell = table.remove(at, moved(slab));
-        slab.remove(cell.slot);
-        cell.record
+        let (record, slot) = table.remove(at, moved(slab))?;
+        slab.remove(slot);
+        Some(record)
     }
 
     /// Gives memory of the table back, if little of it is in use.
@@ -48,7 +46,7 @@ impl Entries {
     /// The key of the entry with a slot number. The slot must be taken.
     #[inline]
     pub(crate) fn key(&self, slot: u32) -> &[u8] {
-        self.table.cell(self.locate(slot)).record.as_ref().map_or(&[], Record::key)
+        self.table.record(self.locate(slot)).map_or(&[], Record::key)
     }
 }
 
@@ -68,7 +66,7 @@ impl Entries {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let hash = u32::try_from(hasher.finish() >> 32).unwrap();
-        self.insert(Record::new(0, key, b"").unwrap(), Deadline::NEVER, hash).unwrap()
+        self.insert(Record::new(0, key, b"").unwrap(), hash).unwrap()
     }
 
     pub(crate) fn take(&mut self, slot: u32) {

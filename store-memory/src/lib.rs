@@ -5,11 +5,10 @@
 //! - [`Stats`] counts what the store does, so that its promises about cost can be checked by counting.
 //!
 //! # How it is built
-//! Keys are spread by a keyed hash over shards, each under a read-write lock (`shard`). The cell of a shard's hash table
-//! (`table`) has all that a read needs: the record, an allocation with key, value and version (`record`), which reads share
-//! instead of copying; and the deadline. An ordered index (`order`) and a timing wheel (`wheel`) refer to entries by the
-//! number of their slot (`slab`). A store that evicts marks uses (`recency`). A thread frees expired entries in the
-//! background (`sweeper`).
+//! Keys are spread by a keyed hash over shards, each under a read-write lock (`shard`). A shard's hash table (`table`) leads to
+//! the record, one allocation with key, value, version and deadline (`record`), which reads share instead of copying. An
+//! ordered index (`order`) and a timing wheel (`wheel`) refer to entries by the number of their slot (`slab`). A store that
+//! evicts marks uses (`recency`). A thread frees expired entries in the background (`sweeper`).
 //!
 //! # Cost
 //! A read is one hash, one probe, and a shared lock; it looks at the clock only if the entry has a deadline. Setting a

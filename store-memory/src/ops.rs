@@ -7,8 +7,8 @@ use store_core::{
 };
 
 use crate::limits::{Attempts, Need};
-use crate::record::{self, Record};
-use crate::shard::Shard;
+use crate::record::Record;
+use crate::shard::{Shard, is_live};
 use crate::store::Inner;
 
 /// Why a write under the lock did not happen.
@@ -33,8 +33,8 @@ struct Stored {
 
 /// Cold, so that comparing versions stays out of the way of unconditional writes.
 #[cold]
-fn check_version(shard: &Shard, at: usize, expected: &Version) -> Result<()> {
-    if expected.as_u64() == shard.record(at).map(Record::version) {
+fn check_version(record: &Record, expected: &Version) -> Result<()> {
+    if expected.as_u64() == Some(record.version()) {
         return Ok(());
     }
     Err(Error::version_conflict())
@@ -46,9 +46,9 @@ impl Inner {
         self.check_open()?;
         let place = self.hash.place(key.as_bytes());
         let shard = self.shard(place).read();
-        let Some(at) = shard.find_live(place.hash, key.as_bytes(), &*self.clock) else { return Ok(None) };
+        let Some((at, record)) = shard.find_live(place.hash, key.as_bytes(), &*self.clock) else { return Ok(None) };
         shard.used(at);
-        Ok(shard.record(at).cloned().map(Payload::from))
+        Ok(Some(Payload::from(record.clone())))
     }
 
     pub(crate) fn has(&self, key: Key<'_>) -> Result<bool> {
@@ -61,10 +61,9 @@ impl Inner {
         self.check_open()?;
         let place = self.hash.place(key.as_bytes());
         let shard = self.shard(place).read();
-        let Some(at) = shard.find(place.hash, key.as_bytes()) else { return Ok(None) };
+        let Some((at, record)) = shard.find(place.hash, key.as_bytes()) else { return Ok(None) };
         // One look at the clock: the entry is live and has time left, or neither.
-        let cell = shard.cell(at);
-        let (Some(ttl), Some(record)) = (self.left(cell.deadline), &cell.record) else { return Ok(None) };
+        let Some(ttl) = self.left(record.deadline()) else { return Ok(None) };
         shard.used(at);
         let version = Version::from_u64(record.version());
         Ok(Some(Entry { value: Payload::from(record.clone()), version, ttl }))
@@ -74,14 +73,11 @@ impl Inner {
         self.check_open()?;
         let place = self.hash.place(key.as_bytes());
         let shard = self.shard(place).read();
-        Ok(shard.find(place.hash, key.as_bytes()).and_then(|at| self.left(shard.cell(at).deadline)))
+        Ok(shard.find(place.hash, key.as_bytes()).and_then(|(_, record)| self.left(record.deadline())))
     }
 
     pub(crate) fn put(&self, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
         self.check_open()?;
-        if value.len() > record::MAX_VALUE {
-            return Err(too_long());
-        }
         let place = self.hash.place(key.as_bytes());
         let mut attempts = Attempts::default();
         loop {
@@ -116,15 +112,16 @@ impl Inner {
         let mut kept = None;
         // A plain set does not care whether what it replaces is live, and does not look.
         if put.condition != Condition::Always || put.keep_ttl {
-            let live = found.filter(|&at| shard.is_live(at, &*self.clock));
+            let live = found.map(|(_, record)| record).filter(|record| is_live(record, &*self.clock));
             match (put.condition, live) {
                 (Condition::IfAbsent, Some(_)) => return Err(Error::already_exists().into()),
                 (Condition::IfPresent | Condition::IfVersion(_), None) => return Err(Error::absent().into()),
-                (Condition::IfVersion(version), Some(at)) => check_version(shard, at, version)?,
+                (Condition::IfVersion(version), Some(record)) => check_version(record, version)?,
                 _ => {}
             }
-            kept = live.filter(|_| put.keep_ttl).map(|at| shard.cell(at).deadline);
+            kept = live.filter(|_| put.keep_ttl).map(Record::deadline);
         }
+        let found = found.map(|(at, _)| at);
         let (deadline, ttl) = match kept {
             // It was live a moment ago: a moment is left at least.
             Some(deadline) => (deadline, self.left(deadline).unwrap_or(Ttl::Left(std::time::Duration::from_nanos(1)))),
@@ -184,10 +181,10 @@ impl Inner {
         self.check_open()?;
         let place = self.hash.place(key.as_bytes());
         let mut shard = self.shard(place).write();
-        let Some(at) = shard.find(place.hash, key.as_bytes()) else { return Ok(None) };
-        let live = shard.is_live(at, &*self.clock);
+        let Some((at, record)) = shard.find(place.hash, key.as_bytes()) else { return Ok(None) };
+        let live = is_live(record, &*self.clock);
         if let (true, Some(version)) = (live, if_version) {
-            check_version(&shard, at, version)?;
+            check_version(record, version)?;
         }
         let record = shard.remove(at);
         shard.tidy(2);
@@ -213,9 +210,9 @@ impl Inner {
         self.check_open()?;
         let place = self.hash.place(key.as_bytes());
         let mut shard = self.shard(place).write();
-        let Some(at) = shard.find_live(place.hash, key.as_bytes(), &*self.clock) else { return Ok(None) };
+        let Some((at, record)) = shard.find_live(place.hash, key.as_bytes(), &*self.clock) else { return Ok(None) };
         if let Some(version) = if_version {
-            check_version(&shard, at, version)?;
+            check_version(record, version)?;
         }
         let (deadline, _) = self.deadline(lifetime);
         shard.set_deadline(at, deadline, &*self.clock);
@@ -256,16 +253,17 @@ impl Inner {
     ) -> Result<(i64, Deadline), Refused> {
         self.check_open()?;
         let found = shard.find(hash, key);
-        let live = found.filter(|&at| shard.is_live(at, &*self.clock));
+        let live = found.map(|(_, record)| record).filter(|record| is_live(record, &*self.clock));
         let (from, deadline) = match live {
-            Some(at) => {
-                let value = shard.record(at).and_then(|record| integer(record.value()));
+            Some(record) => {
+                let value = integer(record.value());
                 let value = value.ok_or_else(|| Error::invalid("the value is not an integer of 64 bits"))?;
-                (value, shard.cell(at).deadline)
+                (value, record.deadline())
             }
             None => (by.initial, self.deadline(by.lifetime).0),
         };
         let sum = from.checked_add(by.delta).ok_or_else(|| Error::invalid("the sum does not fit 64 bits"))?;
+        let found = found.map(|(at, _)| at);
         self.store_in(shard, hash, key, &encode_integer(sum), found, deadline)?;
         Ok((sum, deadline))
     }
@@ -312,9 +310,4 @@ impl Inner {
         }
         Some(deadline.left(self.clock.now()).unwrap_or(Ttl::Left(std::time::Duration::from_nanos(1))))
     }
-}
-
-#[cold]
-fn too_long() -> Error {
-    Error::invalid("the value is too long for this backend").with_detail("limit", record::MAX_VALUE)
 }

@@ -49,13 +49,14 @@ impl Shard {
             batch.extend(slots.by_ref().take(missing));
             self.bring(&batch);
             for &slot in &batch {
-                let Some((record, deadline)) = self.entry(slot) else { continue };
+                let Some(record) = self.entry(slot) else { continue };
                 if !record.key().starts_with(prefix) {
                     look.end = true;
                     return look;
                 }
                 look.examined += 1;
                 look.last = Some(record.clone());
+                let deadline = record.deadline();
                 if !deadline.has_passed(now) {
                     look.live.push_back(Found { record: record.clone(), deadline });
                 }
@@ -222,8 +223,8 @@ impl Inner {
             let (from, exclusive) = place.from(prefix);
             let matches = |slot: &u32| shard.key(*slot).starts_with(prefix);
             let slots: Vec<u32> = shard.slots(from, exclusive).take(STRIDE).take_while(matches).collect();
-            let deadlines = shard.iter(from, exclusive).take(slots.len()).map(|(_, deadline)| deadline);
-            let live = deadlines.filter(|deadline| !deadline.has_passed(now)).count();
+            let entries = shard.iter(from, exclusive).take(slots.len());
+            let live = entries.filter(|record| !record.deadline().has_passed(now)).count();
             let freed: Vec<Record> = slots.iter().filter_map(|&slot| shard.remove_slot(slot)).collect();
             shard.tidy(2 * STRIDE);
             drop(shard);

@@ -2,9 +2,6 @@
 
 pub(crate) use store_core::Record;
 
-/// The longest value that a record can hold.
-pub(crate) const MAX_VALUE: usize = (u32::MAX - 2048) as usize;
-
 /// Bytes that an entry costs besides its key and value: the record's header and padding, its slot, its share of the table
 /// and of the ordered index. A typical figure; `max_bytes` counts with it.
 pub(crate) const OVERHEAD: u64 = 104;

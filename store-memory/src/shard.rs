@@ -12,7 +12,6 @@ use crate::limits::Limits;
 use crate::order::Order;
 use crate::recency::{EXACT, Recency, SAMPLE};
 use crate::record::{self, Record};
-use crate::table::Cell;
 use crate::wheel::Wheel;
 
 /// The hash of a key: keyed with a seed of the store's own, so that nobody can choose keys that collide.
@@ -41,6 +40,13 @@ impl Hash {
         #[expect(clippy::cast_possible_truncation, reason = "both halves are used")]
         Place { shard: (hash >> 32) as u32, hash: hash as u32 }
     }
+}
+
+/// Only an entry with a deadline makes it look at the clock.
+#[inline]
+pub(crate) fn is_live(record: &Record, clock: &dyn Clock) -> bool {
+    let deadline = record.deadline();
+    deadline == Deadline::NEVER || !deadline.has_passed(clock.coarse())
 }
 
 /// What a bounded step of reclaiming did.
@@ -86,30 +92,19 @@ impl Shard {
     /// Where the entry of a key is, whether or not it has expired. Good as long as the lock is held and nothing is added or
     /// removed.
     #[inline]
-    pub(crate) fn find(&self, hash: u32, key: &[u8]) -> Option<usize> {
+    pub(crate) fn find(&self, hash: u32, key: &[u8]) -> Option<(usize, &Record)> {
         self.entries.table.find(hash, key)
     }
 
-    /// Where the entry of a key is, if it is live. Only an entry with a deadline makes it look at the clock.
+    /// Where the entry of a key is, if it is live.
     #[inline]
-    pub(crate) fn find_live(&self, hash: u32, key: &[u8], clock: &dyn Clock) -> Option<usize> {
-        self.find(hash, key).filter(|&at| self.is_live(at, clock))
-    }
-
-    #[inline]
-    pub(crate) fn is_live(&self, at: usize, clock: &dyn Clock) -> bool {
-        let deadline = self.cell(at).deadline;
-        deadline == Deadline::NEVER || !deadline.has_passed(clock.coarse())
-    }
-
-    #[inline]
-    pub(crate) fn cell(&self, at: usize) -> &Cell {
-        self.entries.table.cell(at)
+    pub(crate) fn find_live(&self, hash: u32, key: &[u8], clock: &dyn Clock) -> Option<(usize, &Record)> {
+        self.find(hash, key).filter(|(_, record)| is_live(record, clock))
     }
 
     #[inline]
     pub(crate) fn record(&self, at: usize) -> Option<&Record> {
-        self.cell(at).record.as_ref()
+        self.entries.table.record(at)
     }
 
     /// How many entries there are, expired ones included.
@@ -121,7 +116,7 @@ impl Shard {
     #[inline]
     pub(crate) fn used(&self, at: usize) {
         if let Some(recency) = &self.recency {
-            recency.touch(self.cell(at).slot);
+            recency.touch(self.entries.table.slot(at));
         }
     }
 
@@ -140,7 +135,9 @@ impl Shard {
         clock: &dyn Clock,
     ) -> Option<u64> {
         let version = self.next_version();
-        let slot = self.entries.insert(Record::new(version, key, value)?, deadline, hash)?;
+        let record = Record::new(version, key, value)?;
+        record.set_deadline(deadline);
+        let slot = self.entries.insert(record, hash)?;
         self.order.insert(slot, key, &self.entries);
         if let Some(recency) = &mut self.recency {
             recency.insert(slot);
@@ -161,11 +158,12 @@ impl Shard {
     ) -> (u64, Option<Record>) {
         let version = self.next_version();
         let mut old = None;
-        if let Some(record) = &mut self.entries.table.cell_mut(at).record
+        if let Some(record) = self.entries.table.record_mut(at)
             && !record.rewrite(version, value)
+            && let Some(new) = Record::new(version, record.key(), value)
         {
-            // Whoever writes has made sure that the value is not too long for a record.
-            old = Record::new(version, record.key(), value).map(|new| std::mem::replace(record, new));
+            new.set_deadline(record.deadline());
+            old = Some(std::mem::replace(record, new));
         }
         self.set_deadline(at, deadline, clock);
         self.used(at);
@@ -174,15 +172,16 @@ impl Shard {
 
     /// Gives an entry another deadline.
     pub(crate) fn set_deadline(&mut self, at: usize, deadline: Deadline, clock: &dyn Clock) {
-        let cell = self.entries.table.cell_mut(at);
-        let slot = cell.slot;
-        let old = std::mem::replace(&mut cell.deadline, deadline);
+        let Some(record) = self.record(at) else { return };
+        let old = record.deadline();
+        record.set_deadline(deadline);
         // An entry with a deadline stands in the wheel where that belongs, or earlier: then it is filed anew when its turn
         // comes. So neither a later deadline nor none is any work.
         let later = old != Deadline::NEVER && old.as_millis() <= deadline.as_millis();
         if later || deadline == Deadline::NEVER {
             return;
         }
+        let slot = self.entries.table.slot(at);
         if let Some(wheel) = &mut self.wheel {
             wheel.remove(slot, &mut self.entries.slab);
         }
@@ -196,7 +195,7 @@ impl Shard {
 
     /// Removes an entry. The record is to be dropped once the lock is free.
     pub(crate) fn remove(&mut self, at: usize) -> Option<Record> {
-        let slot = self.cell(at).slot;
+        let slot = self.entries.table.slot(at);
         if let Some(wheel) = &mut self.wheel {
             wheel.remove(slot, &mut self.entries.slab);
         }
@@ -226,7 +225,7 @@ impl Shard {
             let Some(wheel) = &mut self.wheel else { break };
             let Some(slot) = wheel.pop(now.millis_floor(), &mut self.entries.slab) else { break };
             let at = self.entries.locate(slot);
-            let deadline = self.entries.table.cell(at).deadline;
+            let deadline = self.entries.table.record(at).map_or(Deadline::NEVER, Record::deadline);
             if deadline.has_passed(now) {
                 freed.extend(self.remove(at));
                 step.reclaimed += 1;
@@ -259,7 +258,7 @@ impl Shard {
                 recency.relocate(from, to);
             }
             let at = self.entries.locate(from);
-            self.entries.table.cell_mut(at).slot = to;
+            self.entries.table.set_slot(at, to);
             self.entries.slab.relocate(from, to);
             if let Some(wheel) = &mut self.wheel {
                 wheel.relocate(to, &mut self.entries.slab);
@@ -294,28 +293,22 @@ impl Shard {
     }
 
     /// Entries in the order of their keys.
-    pub(crate) fn iter<'a>(
-        &'a self,
-        from: &[u8],
-        exclusive: bool,
-    ) -> impl Iterator<Item = (&'a Record, Deadline)> + 'a {
+    pub(crate) fn iter<'a>(&'a self, from: &[u8], exclusive: bool) -> impl Iterator<Item = &'a Record> + 'a {
         self.slots(from, exclusive).filter_map(|slot| self.entry(slot))
     }
 
     /// The entry of a slot, which must be taken.
-    pub(crate) fn entry(&self, slot: u32) -> Option<(&Record, Deadline)> {
-        let cell = self.cell(self.entries.locate(slot));
-        Some((cell.record.as_ref()?, cell.deadline))
+    pub(crate) fn entry(&self, slot: u32) -> Option<&Record> {
+        self.record(self.entries.locate(slot))
     }
 
     /// Reads a word of each entry, step by step of the way to it, so that the processor waits for all of a step at once
     /// and not for one entry after the other.
     pub(crate) fn bring(&self, slots: &[u32]) {
         let places = slots.iter().fold(0, |all, &slot| all ^ self.entries.locate(slot));
-        let cells = slots.iter().fold(0, |all, &slot| all ^ self.cell(self.entries.locate(slot)).hash);
-        let records =
-            slots.iter().filter_map(|&slot| self.entry(slot)).fold(0, |all, (record, _)| all ^ record.version());
-        std::hint::black_box((places, cells, records));
+        let lines = slots.iter().fold(0, |all, &slot| all ^ self.entries.table.slot(self.entries.locate(slot)));
+        let records = slots.iter().filter_map(|&slot| self.entry(slot)).fold(0, |all, record| all ^ record.version());
+        std::hint::black_box((places, lines, records));
     }
 
     /// The key of a slot.
@@ -326,8 +319,7 @@ impl Shard {
     /// Forgets everything and hands it over for dropping.
     pub(crate) fn clear(&mut self) -> impl Send + use<> {
         if let Some(limits) = &self.limits {
-            let records = self.entries.table.iter().filter_map(|cell| cell.record.as_ref());
-            records.for_each(|record| limits.release(record::charge_of(record)));
+            self.entries.table.iter().for_each(|record| limits.release(record::charge_of(record)));
         }
         self.wheel = None;
         self.moving = false;
