@@ -17,9 +17,13 @@ use crate::handle::{LuaHandle, Methods};
 use crate::held::{Held, collected_of, hand_out};
 use crate::module::{Blocker, Module, Shared};
 use crate::ops::{Done, Ended, conclude, methods};
+#[cfg(not(feature = "luau"))]
+use crate::raw;
 use crate::raw::Live;
 use crate::reply::Reply;
-use crate::shim::{self, bad_argument, results};
+#[cfg(not(feature = "luau"))]
+use crate::shim::Around;
+use crate::shim::{self, Hot, bad_argument, results};
 use crate::value::ArrayMark;
 use crate::wait::{OwnedSite, Pending, Wait, waiter};
 
@@ -185,9 +189,28 @@ pub fn open_with(
     options: Options,
 ) -> store_core::Result<Registry> {
     let registry = registry(configuration, environment)?;
-    install_with(lua, registry.clone(), options)
-        .map_err(|error| Error::internal(format!("the module cannot be installed in this VM: {error}")))?;
+    install_made(lua, registry.clone(), options, true).map_err(not_installed)?;
     Ok(registry)
+}
+
+/// [`open_with`] without making the module known to `require` or defining globals: as a table, see [`create`].
+///
+/// # Errors
+/// As [`open`].
+pub fn open_table(
+    lua: &Lua,
+    configuration: impl Into<Configuration>,
+    environment: Option<&str>,
+    options: Options,
+) -> store_core::Result<(Table, Registry)> {
+    let registry = registry(configuration, environment)?;
+    let table = create_made(lua, registry.clone(), options, true).map_err(not_installed)?;
+    Ok((table, registry))
+}
+
+#[cold]
+fn not_installed(error: mlua::Error) -> Error {
+    Error::internal(format!("the module cannot be installed in this VM: {error}"))
 }
 
 /// Makes `require("store")` give the stores of a registry, and defines the global `errors`.
@@ -203,8 +226,12 @@ pub fn install(lua: &Lua, registry: Registry) -> mlua::Result<()> {
 /// # Errors
 /// As [`install`].
 pub fn install_with(lua: &Lua, registry: Registry, options: Options) -> mlua::Result<()> {
+    install_made(lua, registry, options, false)
+}
+
+fn install_made(lua: &Lua, registry: Registry, options: Options, is_ours: bool) -> mlua::Result<()> {
     let globals = options.globals;
-    let store = create(lua, registry, options)?;
+    let store = create_made(lua, registry, options, is_ours)?;
     if globals {
         lua.globals().raw_set("errors", store.get::<Value>("errors")?)?;
     }
@@ -252,6 +279,10 @@ pub fn registry(configuration: impl Into<Configuration>, environment: Option<&st
 /// # Errors
 /// As [`install`].
 pub fn create(lua: &Lua, registry: Registry, options: Options) -> mlua::Result<Table> {
+    create_made(lua, registry, options, false)
+}
+
+fn create_made(lua: &Lua, registry: Registry, options: Options, is_ours: bool) -> mlua::Result<Table> {
     let vm = Vm::of(lua, options.coroutines)?;
     // Shared by functions of one VM, which stay on its thread unless the feature `send` says otherwise.
     #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
@@ -260,6 +291,7 @@ pub fn create(lua: &Lua, registry: Registry, options: Options) -> mlua::Result<T
         context: options.context,
         blocker: options.blocker,
         held: Held::new(options.max_handles, collected_of(lua)),
+        is_ours,
         shared: Arc::clone(&vm.shared),
     });
     let get = lua.create_function(move |lua, id: Value| conclude(lua, get(lua, &module, &id)))?;
@@ -271,7 +303,7 @@ pub fn create(lua: &Lua, registry: Registry, options: Options) -> mlua::Result<T
         };
         results(lua, marked)
     })?;
-    let store = shim::functions(lua, &[("get", "id", get), ("array", "table", array)], &vm.wait, None)?;
+    let store = shim::functions(lua, &[("get", "id", get), ("array", "table", array)], &vm.wait, Hot::None)?;
     let with: Function = lua.load(include_str!("with.lua")).set_name("=[store]").call((
         store.raw_get::<Value>("get")?,
         lua.globals().raw_get::<Value>("pcall")?,
@@ -301,7 +333,7 @@ impl Vm {
         let wait = waiter(lua, &crate::coroutines::can_yield(lua, coroutines)?)?;
         #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
         let live = Arc::new(Live::default());
-        let methods = shim::functions(lua, &methods(lua)?, &wait, hot(lua, &mark, &live)?)?;
+        let methods = all_methods(lua, &mark, &live, &wait)?;
         let each: Function = lua.load(include_str!("each.lua")).set_name("=[store]").call((
             methods.raw_get::<Value>("list")?,
             lua.globals().raw_get::<Value>("error")?,
@@ -329,18 +361,31 @@ fn know_types(lua: &Lua) -> mlua::Result<()> {
     Ok(())
 }
 
-/// The methods that have a short way, and what fetches their errors.
+/// The methods of handles, some with a short way: in front of them where Lua lets a C function do that, else inside.
 #[cfg(not(feature = "luau"))]
-fn hot(lua: &Lua, mark: &ArrayMark, live: &Arc<Live>) -> mlua::Result<Option<shim::Hot>> {
+fn all_methods(lua: &Lua, mark: &ArrayMark, live: &Arc<Live>, wait: &Value) -> mlua::Result<Table> {
     let errors = Arc::clone(live);
     let fetch = lua.create_function(move |lua, ticket: i64| results(lua, Err(errors.fetch(ticket).into())))?;
-    Ok(Some(shim::Hot { functions: crate::raw::functions(lua, mark, live)?, fetch }))
+    if !raw::DIRECT {
+        let functions = raw::functions(lua, mark, live, &lua.create_table()?, &fetch)?;
+        let around = Hot::Around(Around { functions, fetch: fetch.clone() });
+        let methods = shim::functions(lua, &methods(lua)?, wait, around)?;
+        #[cfg(feature = "luajit")]
+        raw::compile(lua, &methods, mark, live, &fetch)?;
+        return Ok(methods);
+    }
+    let methods = shim::functions(lua, &methods(lua)?, wait, Hot::Behind(raw::names().collect()))?;
+    let functions = raw::functions(lua, mark, live, &methods, &fetch)?;
+    for name in raw::names() {
+        methods.raw_set(name, functions.raw_get::<Value>(name)?)?;
+    }
+    Ok(methods)
 }
 
-/// On Luau all of them go through mlua.
+/// On Luau all methods go through mlua.
 #[cfg(feature = "luau")]
-fn hot(_: &Lua, _: &ArrayMark, _: &Arc<Live>) -> mlua::Result<Option<shim::Hot>> {
-    Ok(None)
+fn all_methods(lua: &Lua, _: &ArrayMark, _: &Arc<Live>, wait: &Value) -> mlua::Result<Table> {
+    shim::functions(lua, &methods(lua)?, wait, Hot::None)
 }
 
 /// `store.get(id)`

@@ -32,10 +32,21 @@ pub(crate) struct Module {
     pub(crate) context: Context,
     pub(crate) blocker: Option<Blocker>,
     pub(crate) held: Held,
+    /// Whether its registry was made here, of a configuration: without an authorizer, an audit hook or an observer.
+    #[cfg_attr(not(feature = "luajit"), allow(dead_code, reason = "asked by what LuaJIT compiles"))]
+    pub(crate) is_ours: bool,
     pub(crate) shared: Arc<Shared>,
 }
 
 impl Module {
+    /// Whether no operation that ends at once runs code of the host's.
+    #[cfg(feature = "luajit")]
+    #[inline]
+    pub(crate) fn is_ours(&self) -> bool {
+        // Another configuration may have been resolved with other backends.
+        self.is_ours && !self.registry.was_reloaded()
+    }
+
     pub(crate) fn with_context<T>(&self, use_it: impl FnOnce(&Context) -> T) -> T {
         with_current(&self.context, use_it)
     }

@@ -135,11 +135,22 @@ const LOADED: &str = "_LOADED";
 #[cfg(feature = "luau")]
 const LOADED: &str = "_REGISTERED_MODULES";
 
+/// LuaJIT's library for C functions, loaded unless it was loaded and then hidden before; it must not be loaded twice.
+#[cfg(feature = "luajit")]
+pub(crate) fn load_ffi(lua: &Lua) -> mlua::Result<Option<Table>> {
+    let Value::Table(loaded) = lua.named_registry_value(LOADED)? else { return Ok(None) };
+    // The parser loads it for such a literal: so any script can.
+    lua.load("return 1LL").into_function()?;
+    let Value::Table(library) = loaded.raw_get("ffi")? else { return Ok(None) };
+    // What works on values of its types is held by its functions only, and needed as long as there may be such values.
+    lua.set_named_registry_value("store ffi", &library)?;
+    Ok(Some(library))
+}
+
 /// Forgets where Lua keeps its libraries for `require`: there they are whole.
 fn forget_libraries(lua: &Lua) -> mlua::Result<()> {
-    // A literal like this makes LuaJIT load its library for C functions, once: so it is loaded, and forgotten with the rest.
     #[cfg(feature = "luajit")]
-    lua.load("return 1LL").into_function()?;
+    load_ffi(lua)?;
     match lua.named_registry_value::<Value>(LOADED)? {
         Value::Table(loaded) => loaded.clear(),
         _ => Ok(()),
@@ -183,6 +194,12 @@ fn watch(lua: &Lua, clock: &Clock) -> mlua::Result<()> {
 struct Boxed {
     clock: Clock,
     wrap: Function,
+}
+
+/// Whether a VM is a sandbox.
+#[cfg(feature = "luajit")]
+pub(crate) fn is_sandbox(lua: &Lua) -> bool {
+    lua.app_data_ref::<Boxed>().is_some()
 }
 
 /// Puts what the sandbox needs in front of a method that catches errors.

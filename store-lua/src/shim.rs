@@ -71,11 +71,21 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// The short ways of some functions: C functions by the same names.
+/// The short ways of some functions.
+pub(crate) enum Hot {
+    /// There are none.
+    None,
+    /// C functions by the same names, which the Lua side asks first.
+    Around(Around),
+    /// C functions that will stand in front of those by these names.
+    Behind(Vec<&'static str>),
+}
+
+/// C functions that the Lua side asks first.
 ///
 /// Their first result is the answer if the second is `nil`. Else that is `true`, nothing was done and the Rust function is to be asked, or the
 /// ticket of an error, which `fetch` turns into results.
-pub(crate) struct Hot {
+pub(crate) struct Around {
     pub(crate) functions: Table,
     pub(crate) fetch: Function,
 }
@@ -87,13 +97,18 @@ pub(crate) fn functions(
     lua: &Lua,
     functions: &[(&str, &str, Function)],
     wait: &Value,
-    hot: Option<Hot>,
+    hot: Hot,
 ) -> mlua::Result<Table> {
+    let (around, behind) = match hot {
+        Hot::None => (None, Vec::new()),
+        Hot::Around(around) => (Some(around), Vec::new()),
+        Hot::Behind(names) => (None, names),
+    };
     let raw = lua.create_table_with_capacity(0, functions.len())?;
     let mut source = String::from("local raw, wait_, raise_, hot, fetch_ = ...\nlocal M = {}\n");
     for (name, parameters, function) in functions {
         raw.raw_set(*name, function)?;
-        let has_hot = hot.as_ref().is_some_and(|hot| hot.functions.raw_get::<Function>(*name).is_ok());
+        let has_hot = around.as_ref().is_some_and(|around| around.functions.raw_get::<Function>(*name).is_ok());
         let ask = if has_hot {
             format!(
                 "local value_, state_ = hot_({parameters})\n\
@@ -106,12 +121,14 @@ pub(crate) fn functions(
         } else {
             format!("local value_, err_, state_ = raw_({parameters})\n")
         };
+        // Where the caller is.
+        let level = if behind.contains(name) { 3 } else { 2 };
         let local = if has_hot { format!("local hot_ = hot.{name}\n") } else { String::new() };
         source.push_str(&format!(
             "do local raw_ = raw.{name}\n{local}\
              M.{name} = function({parameters})\n{ask}\
              if state_ then value_, err_ = wait_(value_)\n\
-             elseif state_ == false then raise_(err_, 2) end\n\
+             elseif state_ == false then raise_(err_, {level}) end\n\
              if err_ == nil and value_ ~= nil then return value_ end\n\
              return value_, err_\n\
              end end\n"
@@ -119,7 +136,7 @@ pub(crate) fn functions(
     }
     source.push_str("return M");
     let error: Value = lua.globals().raw_get("error")?;
-    let (hot, fetch) = hot.map(|hot| (hot.functions, hot.fetch)).unzip();
+    let (hot, fetch) = around.map(|around| (around.functions, around.fetch)).unzip();
     lua.load(source).set_name("=[store]").set_mode(mlua::chunk::ChunkMode::Text).call((raw, wait, error, hot, fetch))
 }
 

@@ -248,3 +248,150 @@ fn v6_what_no_table_can_have_as_a_key_is_foreign() {
         .unwrap();
     }
 }
+
+/// As often as it takes until a compiler of the VM's has compiled it.
+#[test]
+fn what_is_called_often_does_what_it_does_once() {
+    let vm = Vm::new(Bench::MemorySync, "");
+    vm.run(
+        "often.lua",
+        "local store, cache, other = require('store'), open(), require('store').get('app:other')
+         local values = {
+           'short', '', string.rep('x', 1000), string.rep('y', 16384), string.rep('z', 40000), 'a\\0b', 1, -1, 0, 1.5, 2 ^ 53, -2 ^ 53, 1e300,
+           true, false, {}, { 1, 2, 3 }, { user_id = 1, role = 'admin' }, { { { 'deep' } } }, string.rep('w', 16385),
+         }
+         for round = 1, 400 do
+           local at = round % #values + 1
+           local key, value = 'k' .. at, values[at]
+           assert(cache:set(key, value) == true)
+           assert(same(cache:get(key), value), at)
+           assert(cache:has(key) == true and cache:has('absent') == false)
+           assert(select('#', cache:get(key)) == 1 and select('#', cache:get('absent')) == 2)
+         end
+         -- One kind of value for a long time, then another.
+         for at = 1, #values do
+           assert(cache:set('k', values[at], 300))
+           for _ = 1, 150 do assert(same(cache:get('k'), values[at]), at) end
+         end
+         for round = 1, 300 do
+           assert(cache:set('text' .. round % 7, 'text ' .. round, 60))
+           assert(cache:get('text' .. round % 7) == 'text ' .. round)
+           assert(cache:increment('n') == round and cache:increment('m', -2) == -2 * round)
+           assert(cache:touch('n', 60) == true and cache:touch('absent', 60) == false)
+           assert(cache:delete('text' .. round % 7) == true and cache:delete('text' .. round % 7) == false)
+         end
+         -- What is refused now and then, and in the end always.
+         for round = 1, 300 do
+           fails('INVALID', 'ttl', cache:set('k', 'v', -1))
+           fails('INVALID', 'ttl', cache:set('k', 'v', 0 / 0))
+           fails('INVALID', nil, cache:set('k', nil))
+           fails('INVALID', 'key', cache:get(''))
+           fails('INVALID', 'key', cache:set(string.rep('k', 1025), 'v'))
+           fails('INVALID', 'integer', cache:increment('k'))
+           raises('string expected', cache.get, cache, true)
+           raises('store.Store expected', cache.get, errors.new('x'), 'k')
+           raises('store.Store expected', cache.set, store.null, 'k', 'v')
+           raises('store.Store expected', cache.has, {}, 'k')
+         end
+         for round = 1, 300 do
+           if round == 200 then other:release() end
+           local value, err = other:get('k')
+           assert(value == nil and (err ~= nil) == (round >= 200))
+         end
+         local small = store.get('app:small')
+         for round = 1, 300 do
+           local big = round % 2 == 0
+           local ok, err = small:set('k', string.rep('v', big and 2000 or 100))
+           assert(ok == (not big or nil) and (err ~= nil) == big)
+         end",
+    )
+    .unwrap();
+}
+
+#[test]
+#[cfg(not(feature = "luau"))]
+fn a_hook_that_calls_the_store_in_the_middle_of_a_call_changes_nothing() {
+    use store_lua::mlua::{HookTriggers, VmState};
+    let vm = Vm::new(Bench::MemorySync, "");
+    vm.run(
+        "fill.lua",
+        "cache = open() cache:set('a', 'aaa') cache:set('b', 'other') cache:set('n', 7) cache:set('t', { x = 1 })",
+    )
+    .unwrap();
+    let other = vm.lua.load("cache:get('b') hooked = (hooked or 0) + 1").into_function().unwrap();
+    let triggers = HookTriggers::new().every_nth_instruction(1);
+    vm.lua
+        .set_hook(triggers, move |_, _| {
+            other.call::<()>(()).unwrap();
+            Ok(VmState::Continue)
+        })
+        .unwrap();
+    vm.lua
+        .load(
+            "for round = 1, 200 do
+               assert(cache:get('a') == 'aaa') assert(cache:get('n') == 7) assert(cache:get('t').x == 1)
+               assert(cache:set('a', 'aaa')) assert(cache:increment('m') == round)
+             end
+             assert(hooked > 1000)",
+        )
+        .exec()
+        .unwrap();
+    vm.lua.remove_hook();
+}
+
+std::thread_local! {
+    static VM: std::cell::RefCell<Option<Lua>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Enters the VM whose script was denied something.
+#[derive(Debug)]
+struct Enters;
+
+impl Audit for Enters {
+    fn denied(&self, _: &Denial<'_>) {
+        VM.with_borrow(|vm| {
+            vm.as_ref().unwrap().load("denied = (denied or 0) + 1 collectgarbage('step')").exec().unwrap()
+        });
+    }
+}
+
+#[test]
+fn a_hosts_own_code_may_use_the_vm_that_called_it() {
+    let text = "[stores.'app:cache']\nbackend = 'memory'\n[security]\nstrict = true\n\
+                [[security.policies]]\nid = 'get'\nactions = ['store.get']\nresources = ['*']\neffect = 'allow'\n";
+    let document = Document::parse(text, "configuration").unwrap();
+    let config = document.resolve(None, &store::backends(), &|_| None).unwrap();
+    let registry = Registry::builder(config).audit(Enters).build();
+    let lua = Lua::new();
+    let options = Options::new().context(Context::new(None, Some(vec![])));
+    store_lua::install_with(&lua, registry, options).unwrap();
+    VM.set(Some(lua.clone()));
+    lua.load(
+        "local cache = assert(require('store').get('app:cache'))
+         for round = 1, 300 do
+           local kept, value, err = { round }, cache:get('k')
+           assert(value == nil and err:kind() == errors.PERMISSION_DENIED and kept[1] == round)
+         end
+         assert(denied == 300, denied)",
+    )
+    .exec()
+    .unwrap();
+    VM.set(None);
+}
+
+/// What LuaJIT has to call C with is ours alone, unless the host gave it to scripts.
+#[test]
+#[cfg(feature = "luajit")]
+fn scripts_do_not_get_the_ffi_from_us() {
+    let vm = Vm::new(Bench::MemorySync, "");
+    vm.run(
+        "ffi.lua",
+        "assert(package.loaded.ffi == nil and rawget(_G, 'ffi') == nil)
+         assert(not pcall(require, 'ffi'))
+         assert(type(load('return 1LL')()) == 'cdata')
+         assert(package.loaded.ffi == nil and not pcall(require, 'ffi'))
+         local cache = open()
+         for round = 1, 200 do assert(cache:set('k', round) and cache:get('k') == round) end",
+    )
+    .unwrap();
+}

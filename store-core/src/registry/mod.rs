@@ -38,6 +38,8 @@ struct Inner {
     stores: ArcSwap<Stores>,
     /// Written while a configuration is loaded anew, so that no store opens meanwhile.
     reloading: RwLock<()>,
+    /// Whether that has happened.
+    reloaded: AtomicBool,
     observers: Vec<Arc<dyn Observer>>,
     security: Arc<Security>,
     clock: Arc<dyn Clock>,
@@ -113,6 +115,7 @@ impl RegistryBuilder {
         Registry(Arc::new(Inner {
             stores: ArcSwap::from_pointee(stores),
             reloading: RwLock::new(()),
+            reloaded: AtomicBool::new(false),
             observers,
             security: Arc::new(Security::new(policies, self.authorizer, self.audit)),
             clock: self.clock,

@@ -61,6 +61,13 @@ struct Replacement {
 }
 
 impl Registry {
+    /// Whether another configuration than the first is in force: its backends may be others, too.
+    #[inline]
+    #[must_use]
+    pub fn was_reloaded(&self) -> bool {
+        self.0.reloaded.load(Ordering::Acquire)
+    }
+
     /// Puts another configuration in force, as a whole or not at all. Data survive, and handles that are out follow.
     ///
     /// - Policies, `close_timeout` and the settings of stores (TTLs, limits, `scan_timeout`) hold from the next operation on.
@@ -120,6 +127,7 @@ impl Registry {
         let replacements = self.prepare(open).await?;
 
         // From here on nothing fails.
+        inner.reloaded.store(true, Ordering::SeqCst);
         for Replacement { entry, old, new, reopened } in &replacements {
             let ids = if *reopened { &mut reloaded.reopened } else { &mut reloaded.changed };
             ids.push(Arc::clone(&new.id));

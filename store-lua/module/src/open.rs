@@ -77,8 +77,7 @@ fn opened(lua: &Lua, file: &Value, given: &Value) -> std::result::Result<MultiVa
         other => return Err(Error::invalid(format!("the file must be a string, got {}", other.type_name())).into()),
     };
     let environment = asked.environment.or_else(|| std::env::var("STORE_ENV").ok());
-    let registry = store_lua::registry(document, environment.as_deref())?;
-    let module = store_lua::create(lua, registry.clone(), options(asked.context))?;
+    let (module, registry) = store_lua::open_table(lua, document, environment.as_deref(), options(asked.context))?;
     // Kept as long as the state lives: handles may outlive the module's table.
     let closer = lua.create_userdata(Closer { registry, process: std::process::id() })?;
     let closers: Table = match lua.named_registry_value("store closers")? {

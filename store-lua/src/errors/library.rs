@@ -6,7 +6,7 @@ use store_core::Kind;
 use super::ErrorObject;
 use super::object::{Frame, Parts, Trace, canonical_kind};
 use super::userdata::{from_value, prepare};
-use crate::shim::{self, Results, Stop, bad_argument, type_name};
+use crate::shim::{self, Hot, Results, Stop, bad_argument, type_name};
 use crate::value::{ArrayMark, Fault, from_lua};
 
 /// Frames of the call stack that an error keeps.
@@ -40,7 +40,7 @@ pub(crate) fn create(lua: &Lua, mark: &ArrayMark) -> mlua::Result<Table> {
         ("is", "error, kind", is),
         ("call_stack", "error", call_stack),
     ];
-    let library = shim::functions(lua, &functions, &Value::Nil, None)?;
+    let library = shim::functions(lua, &functions, &Value::Nil, Hot::None)?;
     for kind in Kind::ALL {
         library.raw_set(kind.name(), kind.as_str())?;
     }

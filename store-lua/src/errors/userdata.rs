@@ -3,7 +3,7 @@
 use mlua::{AnyUserData, IntoLua, Lua, MetaMethod, Table, UserData, UserDataMethods, UserDataRegistry, Value};
 
 use super::ErrorObject;
-use crate::shim::{self, Results, Stop, type_name};
+use crate::shim::{self, Hot, Results, Stop, type_name};
 use crate::value::{ArrayMark, to_lua};
 
 /// The methods of error objects, one table for a VM.
@@ -89,7 +89,7 @@ pub(super) fn prepare(lua: &Lua, mark: &ArrayMark) -> mlua::Result<()> {
         })?;
         functions.push((name, "self", function));
     }
-    let table = shim::functions(lua, &functions, &Value::Nil, None)?;
+    let table = shim::functions(lua, &functions, &Value::Nil, Hot::None)?;
     lua.set_app_data(Methods(table));
     Ok(())
 }

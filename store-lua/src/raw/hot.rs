@@ -1,87 +1,100 @@
 //! The calls that are made most, as C functions: `get`, `has`, `set`, `delete`, `touch` and `increment` with a string for a key, on a store that
 //! answers at once. Everything else they leave to the functions that go through mlua, before anything is done.
-//!
-//! Their results are a value and a state: `nil`, the value is the answer; `true`, nothing was done; a number, the ticket of an error.
 
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use mlua::ffi::{self, lua_State};
-use mlua::{Lua, Table};
-use store_core::codec::{Decoder, Encoder, Raw, Token};
-use store_core::{Error, Expiry, IncrementOptions, Payload};
+use mlua::{Function, Lua, Table};
+use store_core::codec::Encoder;
+use store_core::{Expiry, Payload};
 
+use super::ask::{Ask, Verdict};
+use super::back::{answered, push_integer, refused, slow};
 use super::stack::{Number, bytes, number};
 use super::{Live, SLOTS, decode, encode, guarded};
 use crate::module::Current;
 use crate::ops::with_buffer;
 use crate::reply::Site;
-use crate::value::{ArrayMark, is_integer_here};
+use crate::value::ArrayMark;
 
 /// Values up to this many bytes are copied into the frame of the call, larger ones are decoded in a protected call.
-const SMALL: usize = 1024;
+pub(super) const SMALL: usize = 1024;
+
+/// Room for a value.
+type Small = [MaybeUninit<u8>; SMALL];
 
 /// The arguments of a call, by their indices.
 const SELF: c_int = 1;
 const KEY: c_int = 2;
 
-/// How an operation ended, without a destructor.
-#[derive(Clone, Copy)]
-enum Verdict {
-    /// It was not begun.
-    Slow,
+/// The upvalues of the functions, by their indices.
+const LIVE: c_int = 1;
+const MARK: c_int = 2;
+const PUSH: c_int = 3;
+
+/// How one attempt at a call ended.
+enum Attempt {
+    Ended(Verdict),
     /// It was not begun for want of so many stack slots.
     Slots(c_int),
-    /// An error waits to be fetched.
-    Ticket(i64),
-    Nil,
-    Bool(bool),
-    Integer(i64),
-    /// A string of so many bytes, in the frame of the call.
-    Text(usize),
-    /// An encoded value of so many bytes, in the frame of the call.
-    Small(usize),
-    /// A value of the caller's, who has to free it.
-    Large(*mut Payload),
 }
 
 /// What an operation gets.
 struct Call<'a> {
     state: *mut lua_State,
-    live: &'a Live,
-    key: &'a [u8],
+    ask: Ask<'a>,
     slots: c_int,
-    small: &'a mut [MaybeUninit<u8>; SMALL],
+    small: &'a mut Small,
+}
+
+/// The methods that have a short way.
+const NAMED: [(&str, ffi::lua_CFunction); 6] =
+    [("get", get), ("has", has), ("set", set), ("delete", delete), ("touch", touch), ("increment", increment)];
+
+/// The names of the methods that have a short way.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    NAMED.iter().map(|(name, _)| *name)
 }
 
 /// The functions, by the names of their methods.
-pub(crate) fn functions(lua: &Lua, mark: &ArrayMark, live: &Arc<Live>) -> mlua::Result<Table> {
+///
+/// `slow` has, by the same names, the functions that go through mlua; `fetch` turns the ticket of an error into results.
+/// Both are used by functions that are the methods themselves ([`DIRECT`](super::DIRECT)).
+pub(crate) fn functions(
+    lua: &Lua,
+    mark: &ArrayMark,
+    live: &Arc<Live>,
+    slow: &Table,
+    fetch: &Function,
+) -> mlua::Result<Table> {
     let functions = lua.create_table()?;
-    let named: [(&str, ffi::lua_CFunction); 6] =
-        [("get", get), ("has", has), ("set", set), ("delete", delete), ("touch", touch), ("increment", increment)];
     let owner = Arc::into_raw(Arc::clone(live));
     let mut taken = false;
     let owned = &mut taken;
     // SAFETY: the closure is a plain frame. It takes the owner when nothing can fail any more.
     let made = unsafe {
-        lua.exec_raw::<()>((&functions, mark.table()), |state| {
-            // 3: the box with the pointer, which frees it at the end.
+        lua.exec_raw::<()>((&functions, mark.table(), slow, fetch), |state| {
+            // 5: the box with the pointer, which frees it at the end.
             let slot: *mut *const Live = ffi::lua_newuserdata(state, size_of::<*const Live>()).cast();
             slot.write(std::ptr::null());
             ffi::lua_createtable(state, 0, 1);
             ffi::lua_pushlstring(state, c"__gc".as_ptr(), 4);
             ffi::lua_pushcfunction(state, forget);
             ffi::lua_rawset(state, -3);
-            ffi::lua_setmetatable(state, 3);
+            ffi::lua_setmetatable(state, 5);
             slot.write(owner);
             *owned = true;
-            for (name, function) in named {
+            for (name, function) in NAMED {
                 ffi::lua_pushlstring(state, name.as_ptr().cast(), name.len());
-                ffi::lua_pushvalue(state, 3);
+                ffi::lua_pushvalue(state, 5);
                 ffi::lua_pushvalue(state, 2);
                 ffi::lua_pushcfunction(state, push_protected);
-                ffi::lua_pushcclosure(state, function, 3);
+                ffi::lua_pushlstring(state, name.as_ptr().cast(), name.len());
+                ffi::lua_rawget(state, 3);
+                ffi::lua_pushvalue(state, 4);
+                ffi::lua_pushcclosure(state, function, 5);
                 ffi::lua_rawset(state, 1);
             }
             ffi::lua_settop(state, 0);
@@ -96,7 +109,7 @@ pub(crate) fn functions(lua: &Lua, mark: &ArrayMark, live: &Arc<Live>) -> mlua::
 }
 
 /// Frees what the box points at. A finaliser may call the functions even after that, when the VM ends: they find nothing then.
-unsafe extern "C-unwind" fn forget(state: *mut lua_State) -> c_int {
+pub(super) unsafe extern "C-unwind" fn forget(state: *mut lua_State) -> c_int {
     // SAFETY: only the box has this finaliser.
     unsafe {
         let slot: *mut *const Live = ffi::lua_touserdata(state, 1).cast();
@@ -110,48 +123,46 @@ unsafe extern "C-unwind" fn forget(state: *mut lua_State) -> c_int {
 
 unsafe extern "C-unwind" fn get(state: *mut lua_State) -> c_int {
     // SAFETY: Lua calls it, with the upvalues of `functions`. So for all of them.
-    unsafe { run(state, |call, handle| call.get(handle)) }
+    unsafe { run(state, 2, |call| Attempt::Ended(call.ask.get(call.small))) }
 }
 
 unsafe extern "C-unwind" fn has(state: *mut lua_State) -> c_int {
     // SAFETY: as `get`.
-    unsafe { run(state, |call, handle| call.has(handle)) }
+    unsafe { run(state, 2, |call| Attempt::Ended(call.ask.has())) }
 }
 
 unsafe extern "C-unwind" fn set(state: *mut lua_State) -> c_int {
     // SAFETY: as `get`.
-    unsafe { run(state, |call, handle| call.set(handle)) }
+    unsafe { run(state, 4, |call| call.set()) }
 }
 
 unsafe extern "C-unwind" fn delete(state: *mut lua_State) -> c_int {
     // SAFETY: as `get`.
-    unsafe { run(state, |call, handle| call.delete(handle)) }
+    unsafe { run(state, 3, |call| Attempt::Ended(call.delete())) }
 }
 
 unsafe extern "C-unwind" fn touch(state: *mut lua_State) -> c_int {
     // SAFETY: as `get`.
-    unsafe { run(state, |call, handle| call.touch(handle)) }
+    unsafe { run(state, 4, |call| Attempt::Ended(call.touch())) }
 }
 
 unsafe extern "C-unwind" fn increment(state: *mut lua_State) -> c_int {
     // SAFETY: as `get`.
-    unsafe { run(state, |call, handle| call.increment(handle)) }
+    unsafe { run(state, 4, |call| Attempt::Ended(call.increment())) }
 }
 
 /// One call. A plain frame.
 #[inline(always)]
-unsafe fn run(
-    state: *mut lua_State,
-    operation: impl Fn(&mut Call<'_>, &store_core::Handle) -> Verdict + Copy,
-) -> c_int {
+unsafe fn run(state: *mut lua_State, parameters: c_int, operation: impl Fn(&mut Call<'_>) -> Attempt + Copy) -> c_int {
     let mut small = [const { MaybeUninit::<u8>::uninit() }; SMALL];
     let mut slots = SLOTS;
-    // SAFETY: the functions have three upvalues, see `functions`.
+    // SAFETY: the functions have the upvalues that `functions` gave them.
     unsafe {
         let verdict = loop {
             match attempt(state, slots, &mut small, operation) {
-                Verdict::Slots(more) if ffi::lua_checkstack(state, more) != 0 => slots = more,
-                verdict => break verdict,
+                Attempt::Ended(verdict) => break verdict,
+                Attempt::Slots(more) if ffi::lua_checkstack(state, more) != 0 => slots = more,
+                Attempt::Slots(_) => break Verdict::Slow,
             }
         };
         match verdict {
@@ -164,41 +175,15 @@ unsafe fn run(
             Verdict::Small(size) => {
                 let bytes = std::slice::from_raw_parts(small.as_ptr().cast::<u8>(), size);
                 let mut trouble = decode::Trouble::new();
-                if !decode::push(state, ffi::lua_upvalueindex(2), bytes, &mut trouble) {
-                    return fail(state, trouble);
+                if !decode::push(state, ffi::lua_upvalueindex(MARK), bytes, &mut trouble) {
+                    return fail(state, parameters, trouble);
                 }
             }
-            Verdict::Large(payload) => return large(state, payload),
-            Verdict::Ticket(ticket) => return stopped(state, Some(ticket)),
-            Verdict::Slow | Verdict::Slots(_) => return stopped(state, None),
+            Verdict::Large(payload) => return large(state, parameters, payload),
+            Verdict::Ticket(ticket) => return refused(state, ticket),
+            Verdict::Slow => return slow(state, parameters),
         }
-    }
-    1
-}
-
-/// `nil` and the state.
-unsafe fn stopped(state: *mut lua_State, ticket: Option<i64>) -> c_int {
-    // SAFETY: the slots are there, and nothing here allocates.
-    unsafe {
-        ffi::lua_settop(state, 0);
-        ffi::lua_pushnil(state);
-        match ticket {
-            Some(ticket) => push_integer(state, ticket),
-            None => ffi::lua_pushboolean(state, 1),
-        }
-    }
-    2
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "integers of this Lua only")]
-unsafe fn push_integer(state: *mut lua_State, number: i64) {
-    // SAFETY: pushing a number never raises.
-    unsafe {
-        if crate::value::ONE_NUMBER_TYPE {
-            ffi::lua_pushnumber(state, number as f64);
-        } else {
-            ffi::lua_pushinteger(state, number as ffi::lua_Integer);
-        }
+        answered(state, matches!(verdict, Verdict::Nil))
     }
 }
 
@@ -207,92 +192,44 @@ unsafe fn push_integer(state: *mut lua_State, number: i64) {
 unsafe fn attempt(
     state: *mut lua_State,
     slots: c_int,
-    small: &mut [MaybeUninit<u8>; SMALL],
-    operation: impl Fn(&mut Call<'_>, &store_core::Handle) -> Verdict,
-) -> Verdict {
-    // SAFETY: the box is the first upvalue, the mark the second; and what is on the stack is looked at only.
+    small: &mut Small,
+    operation: impl Fn(&mut Call<'_>) -> Attempt,
+) -> Attempt {
+    // SAFETY: the box is an upvalue; and what is on the stack is looked at only.
     unsafe {
-        let slot: *const *const Live = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast();
-        let is_call = ffi::lua_type(state, SELF) == ffi::LUA_TUSERDATA && ffi::lua_type(state, KEY) == ffi::LUA_TSTRING;
-        let Some(live) = (*slot).as_ref().filter(|_| is_call) else { return Verdict::Slow };
+        let slot: *const *const Live = ffi::lua_touserdata(state, ffi::lua_upvalueindex(LIVE)).cast();
         let address = ffi::lua_touserdata(state, SELF) as usize;
+        let is_call = address != 0 && ffi::lua_type(state, KEY) == ffi::LUA_TSTRING;
+        let Some(live) = (*slot).as_ref().filter(|_| is_call) else { return Attempt::Ended(Verdict::Slow) };
         let key = bytes(state, KEY);
         let done = guarded(|| {
-            let Some(inner) = live.find(address) else { return Verdict::Slow };
+            let Some(inner) = live.find(address) else { return Attempt::Ended(Verdict::Slow) };
             let handle = Current::new(&inner.module, &inner.handle);
-            operation(&mut Call { state, live, key, slots, small }, &handle)
+            operation(&mut Call { state, ask: Ask { live, handle: &handle, key }, slots, small })
         });
-        done.unwrap_or_else(|error| Verdict::Ticket(live.keep(error)))
+        done.unwrap_or_else(|error| Attempt::Ended(Verdict::Ticket(live.keep(error))))
     }
 }
 
 impl Call<'_> {
-    fn fail(&self, error: Error) -> Verdict {
-        Verdict::Ticket(self.live.keep(error))
+    fn delete(&self) -> Verdict {
+        if self.is_nil(3) { self.ask.delete() } else { Verdict::Slow }
     }
 
-    fn bool(&self, answer: Option<store_core::Result<bool>>) -> Verdict {
-        match answer {
-            None => Verdict::Slow,
-            Some(Ok(bool)) => Verdict::Bool(bool),
-            Some(Err(error)) => self.fail(error),
-        }
-    }
-
-    fn get(&mut self, handle: &store_core::Handle) -> Verdict {
-        match handle.try_get::<Payload>(self.key) {
-            None => Verdict::Slow,
-            Some(Ok(None)) => Verdict::Nil,
-            Some(Ok(Some(payload))) => self.value(payload),
-            Some(Err(error)) => self.fail(error),
-        }
-    }
-
-    /// A stored value, ready to be pushed.
-    fn value(&mut self, payload: Payload) -> Verdict {
-        // What is one string or boolean or integer needs no table-making.
-        let mut decoder = Decoder::new(&payload);
-        let token = decoder.token();
-        let (bytes, verdict): (&[u8], fn(usize) -> Verdict) = match token {
-            Ok(Token::Str(text)) if decoder.remaining() == 0 => (text, Verdict::Text),
-            Ok(Token::Bool(bool)) if decoder.remaining() == 0 => return Verdict::Bool(bool),
-            Ok(Token::Int(number)) if decoder.remaining() == 0 && is_integer_here(number) => {
-                return Verdict::Integer(number);
-            }
-            _ => (&payload, Verdict::Small),
-        };
-        match self.small.get_mut(..bytes.len()) {
-            Some(small) => {
-                small.write_copy_of_slice(bytes);
-                verdict(bytes.len())
-            }
-            None => Verdict::Large(Box::into_raw(Box::new(payload))),
-        }
-    }
-
-    fn has(&mut self, handle: &store_core::Handle) -> Verdict {
-        self.bool(handle.try_has(self.key))
-    }
-
-    fn delete(&mut self, handle: &store_core::Handle) -> Verdict {
-        if !self.is_nil(3) {
-            return Verdict::Slow;
-        }
-        self.bool(handle.try_delete(self.key))
-    }
-
-    fn touch(&mut self, handle: &store_core::Handle) -> Verdict {
+    fn touch(&self) -> Verdict {
         match self.expiry(3) {
-            Some(expiry) if self.is_nil(4) => self.bool(handle.try_touch(self.key, expiry)),
+            Some(expiry) if self.is_nil(4) => self.ask.touch(expiry),
             _ => Verdict::Slow,
         }
     }
 
-    fn set(&mut self, handle: &store_core::Handle) -> Verdict {
-        let Some(expiry) = self.expiry(4) else { return Verdict::Slow };
-        let limits = &handle.settings().limits;
+    fn set(&self) -> Attempt {
+        let Some(expiry) = self.expiry(4) else { return Attempt::Ended(Verdict::Slow) };
+        let limits = &self.ask.handle.settings().limits;
+        // SAFETY: looking at the stack never raises.
+        let given = unsafe { ffi::lua_gettop(self.state) };
         with_buffer(|buffer| {
-            // SAFETY: so many slots are free. The value is an argument, the mark the second upvalue.
+            // SAFETY: so many slots are free. The value is an argument, the mark an upvalue.
             let written = unsafe {
                 match ffi::lua_type(self.state, 3) {
                     // What is most frequent is no table.
@@ -300,30 +237,28 @@ impl Call<'_> {
                         Encoder::new(buffer, limits).string(bytes(self.state, 3)).map_err(encode::Trouble::Value)
                     }
                     // What is no value is told of by those who go through mlua, who find the same.
-                    ffi::LUA_TNIL | ffi::LUA_TNONE | ffi::LUA_TLIGHTUSERDATA => return Verdict::Slow,
+                    ffi::LUA_TNIL | ffi::LUA_TNONE | ffi::LUA_TLIGHTUSERDATA => return Attempt::Ended(Verdict::Slow),
                     _ => {
-                        let mark = ffi::lua_topointer(self.state, ffi::lua_upvalueindex(2));
+                        let mark = ffi::lua_topointer(self.state, ffi::lua_upvalueindex(MARK));
                         encode::write(self.state, 3, self.slots, mark, limits, buffer)
                     }
                 }
             };
             match written {
-                Ok(()) => match handle.try_set(self.key, &Raw(buffer), expiry) {
-                    None => Verdict::Slow,
-                    Some(Ok(())) => Verdict::Bool(true),
-                    Some(Err(error)) => self.fail(error),
-                },
-                Err(encode::Trouble::Slots) => {
+                Ok(()) => Attempt::Ended(self.ask.set(buffer, expiry)),
+                Err(trouble) => {
                     // SAFETY: back to the arguments.
-                    unsafe { ffi::lua_settop(self.state, 4) };
-                    Verdict::Slots(encode::slots(limits))
+                    unsafe { ffi::lua_settop(self.state, given) };
+                    match trouble {
+                        encode::Trouble::Slots => Attempt::Slots(encode::slots(limits)),
+                        encode::Trouble::Value(_) | encode::Trouble::Stack => Attempt::Ended(Verdict::Slow),
+                    }
                 }
-                Err(encode::Trouble::Value(_) | encode::Trouble::Stack) => Verdict::Slow,
             }
         })
     }
 
-    fn increment(&mut self, handle: &store_core::Handle) -> Verdict {
+    fn increment(&self) -> Verdict {
         // SAFETY: looking at an argument never raises.
         let delta = unsafe {
             match ffi::lua_type(self.state, 3) {
@@ -335,18 +270,7 @@ impl Call<'_> {
                 _ => return Verdict::Slow,
             }
         };
-        if !self.is_nil(4) {
-            return Verdict::Slow;
-        }
-        match handle.try_increment_with(self.key, &IncrementOptions::by(delta)) {
-            None => Verdict::Slow,
-            Some(Ok(sum)) if is_integer_here(sum) => Verdict::Integer(sum),
-            Some(Ok(_)) => {
-                let site = Site { handle: Some(handle), operation: "increment", key: self.key };
-                self.fail(site.beyond_integers())
-            }
-            Some(Err(error)) => self.fail(error),
-        }
+        if self.is_nil(4) { self.ask.increment(delta) } else { Verdict::Slow }
     }
 
     fn is_nil(&self, index: c_int) -> bool {
@@ -369,21 +293,20 @@ impl Call<'_> {
 
 /// The stored bytes are no value: the error says where they are (V6).
 #[cold]
-unsafe fn fail(state: *mut lua_State, mut trouble: decode::Trouble) -> c_int {
+unsafe fn fail(state: *mut lua_State, parameters: c_int, mut trouble: decode::Trouble) -> c_int {
     // SAFETY: called when `push` said no; the arguments are still on the stack.
     unsafe {
         let error = trouble.take();
-        let slot: *const *const Live = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast();
+        let slot: *const *const Live = ffi::lua_touserdata(state, ffi::lua_upvalueindex(LIVE)).cast();
         let address = ffi::lua_touserdata(state, SELF) as usize;
         let key = bytes(state, KEY);
-        let Some(live) = (*slot).as_ref() else { return stopped(state, None) };
+        let Some(live) = (*slot).as_ref() else { return slow(state, parameters) };
         let ticket = guarded(|| {
             let inner = live.find(address);
             let site = Site { handle: inner.as_ref().map(|inner| &inner.handle), operation: "get", key };
             live.keep(site.place(error))
         });
-        let ticket = ticket.unwrap_or_else(|error| live.keep(error));
-        stopped(state, Some(ticket))
+        refused(state, ticket.unwrap_or_else(|error| live.keep(error)))
     }
 }
 
@@ -395,12 +318,12 @@ struct Job {
 }
 
 /// Pushes a large value in a protected call, so that what holds its bytes is let go also if Lua is out of memory.
-unsafe fn large(state: *mut lua_State, payload: *mut Payload) -> c_int {
+unsafe fn large(state: *mut lua_State, parameters: c_int, payload: *mut Payload) -> c_int {
     // SAFETY: the payload is ours to free, the function and the mark are upvalues, and a protected call does not raise.
     let (status, job) = unsafe {
         let mut job = Job { payload, trouble: decode::Trouble::new(), pushed: false };
-        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(3));
-        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(2));
+        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(PUSH));
+        ffi::lua_pushvalue(state, ffi::lua_upvalueindex(MARK));
         ffi::lua_pushlightuserdata(state, (&raw mut job).cast());
         let status = ffi::lua_pcall(state, 2, 1, 0);
         let _ = guarded(|| drop(Box::from_raw(payload)));
@@ -412,10 +335,10 @@ unsafe fn large(state: *mut lua_State, payload: *mut Payload) -> c_int {
             ffi::lua_error(state);
         }
         if !job.pushed {
-            return fail(state, job.trouble);
+            return fail(state, parameters, job.trouble);
         }
+        answered(state, false)
     }
-    1
 }
 
 /// The function of that call: mark, job.

@@ -17,16 +17,26 @@
 //! Miri cannot run C, so `tests/properties.rs`, the conformance suites and `cargo xtask asan` (AddressSanitizer) stand in.
 #![allow(unsafe_code, reason = "the C API of Lua; see above, and benches/lua for why")]
 
+#[cfg(not(feature = "luau"))]
+mod ask;
+#[cfg(not(feature = "luau"))]
+mod back;
 mod decode;
 mod encode;
 #[cfg(not(feature = "luau"))]
 mod hot;
+#[cfg(feature = "luajit")]
+mod jit;
 #[cfg_attr(feature = "luau", allow(dead_code, reason = "the C functions are not there"))]
 mod live;
 mod stack;
 
 #[cfg(not(feature = "luau"))]
-pub(crate) use hot::functions;
+pub(crate) use back::DIRECT;
+#[cfg(not(feature = "luau"))]
+pub(crate) use hot::{functions, names};
+#[cfg(feature = "luajit")]
+pub(crate) use jit::compile;
 pub(crate) use live::{Live, Shared};
 
 use std::ffi::c_int;

@@ -32,7 +32,7 @@ pub(super) unsafe fn number(state: *mut lua_State, index: c_int) -> Number {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "checked")]
-fn exact(float: f64) -> Number {
+pub(super) fn exact(float: f64) -> Number {
     let integer = float as i64;
     let is_integral = integer as f64 == float && (-MAX_EXACT..=MAX_EXACT).contains(&integer);
     if is_integral && (integer != 0 || float.is_sign_positive()) {
