@@ -60,7 +60,9 @@ fn new_settings_hold_for_handles_that_are_out_and_data_survive() {
     assert_eq!(left(&handle, "old"), None);
 
     let changed = format!("{MEMORY}default_ttl = '1h'\nmax_value_size = 10\n");
+    assert!(!service.registry.was_reloaded());
     let reloaded = service.reload(&changed).unwrap();
+    assert!(service.registry.was_reloaded());
     assert_eq!((ids(&reloaded.changed), reloaded.added.len(), reloaded.removed.len()), (vec!["a"], 0, 0));
     assert_eq!(reloaded.to_string(), "changed a");
     assert_eq!(block_on(handle.get::<String>("old")).unwrap().as_deref(), Some("value"));

@@ -26,11 +26,11 @@ assert(small:set("long", 1, 1e9))
 assert(small:ttl("long") <= 3600)
 
 -- Fractions: readable until the deadline, absent from then on.
-assert(cache:set("f", 1, 0.15))
+assert(cache:set("f", 1, 0.6))
 sleep(0.05)
 equal(cache:get("f"), 1)
 assert(cache:has("f"))
-sleep(0.13)
+sleep(0.6)
 equal(cache:get("f"), nil)
 equal(cache:has("f"), false)
 equal(cache:ttl("f"), nil)
