@@ -191,6 +191,20 @@ impl Error {
         Error::internal(message).with_reason("foreign")
     }
 
+    /// [`Kind::Internal`] with reason `loader`: a loader of [`get_or_set`](crate::Handle::get_or_set) failed with an error of its own,
+    /// which is the [`source`](StdError::source).
+    ///
+    /// ```
+    /// # use store_core::{Error, Loaded};
+    /// # fn query() -> std::io::Result<u64> { Ok(1) }
+    /// let loader = || async { Ok::<_, Error>(Loaded::value(query().map_err(Error::loader)?)) };
+    /// ```
+    #[cold]
+    #[must_use]
+    pub fn loader(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        Error::internal("the loader failed").with_reason("loader").with_source(source)
+    }
+
     /// [`Kind::Unavailable`] with reason `capacity`: the store is full.
     #[cold]
     #[must_use]

@@ -365,7 +365,7 @@ impl Handle {
     pub fn get_or_set<V: Encode + Decode>(
         &self,
         key: impl AsRef<[u8]>,
-        options: &LoadOptions,
+        options: impl Into<LoadOptions>,
         loader: impl FnOnce() -> Result<Loaded<V>>,
     ) -> Result<Option<V>> {
         block_on(self.0.get_or_set(key, options, || async { loader() }))

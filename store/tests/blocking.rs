@@ -126,21 +126,21 @@ fn loading(store: &Handle) {
         Ok(Loaded::value(alice()))
     };
     let options = LoadOptions::new(Duration::from_secs(60));
-    assert_eq!(store.get_or_set("loaded", &options, load).unwrap(), Some(alice()));
-    assert_eq!(store.get_or_set("loaded", &options, load).unwrap(), Some(alice()));
+    assert_eq!(store.get_or_set("loaded", options, load).unwrap(), Some(alice()));
+    assert_eq!(store.get_or_set("loaded", options, load).unwrap(), Some(alice()));
     assert_eq!(runs.get(), 1);
-    let failed = store.get_or_set::<User>("failed", &options, || Err(Error::unavailable("no source")));
+    let failed = store.get_or_set::<User>("failed", options, || Err(Error::unavailable("no source")));
     assert_eq!(kind(failed), Kind::Unavailable);
-    assert_eq!(store.get_or_set::<User>("none", &options, || Ok(Loaded::nothing())).unwrap(), None);
+    assert_eq!(store.get_or_set::<User>("none", options, || Ok(Loaded::nothing())).unwrap(), None);
     // A loader may use the store, also through another blocking call.
-    let nested = store.get_or_set("outer", &options, || {
+    let nested = store.get_or_set("outer", options, || {
         store.set("inner", &1, Expiry::Never)?;
-        let inner = store.get_or_set("inner-loaded", &options, || Ok(Loaded::value(2)))?;
+        let inner = store.get_or_set("inner-loaded", options, || Ok(Loaded::value(2)))?;
         Ok(Loaded { value: inner, expiry: None })
     });
     assert_eq!(nested.unwrap(), Some(2));
-    let recursive = store.get_or_set::<i32>("same", &options, || {
-        store.get_or_set("same", &options, || Ok(Loaded::value(1))).map(Loaded::from)
+    let recursive = store.get_or_set::<i32>("same", options, || {
+        store.get_or_set("same", options, || Ok(Loaded::value(1))).map(Loaded::from)
     });
     assert_eq!(kind(recursive), Kind::Conflict);
 }
@@ -214,7 +214,7 @@ fn many_threads_share_a_handle() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let loaded = store.get_or_set("slow", &slow, || {
+                let loaded = store.get_or_set("slow", slow, || {
                     runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     std::thread::sleep(Duration::from_millis(50));
                     Ok(Loaded::value(7))

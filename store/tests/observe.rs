@@ -75,11 +75,11 @@ fn a_loaded_value_was_missed_and_one_that_was_there_is_a_hit() {
     let handle = block_on(registry.get("s")).unwrap();
     let options = LoadOptions::default();
     for _ in 0..3 {
-        let value = block_on(handle.get_or_set("k", &options, async || Ok(Loaded::value(7i64)))).unwrap();
+        let value = block_on(handle.get_or_set("k", options, async || Ok(Loaded::value(7i64)))).unwrap();
         assert_eq!(value, Some(7));
     }
-    block_on(handle.get_or_set::<i64, _, _>("none", &options, async || Ok(Loaded::nothing()))).unwrap();
-    let failed = block_on(handle.get_or_set::<i64, _, _>("bad", &options, async || Err(Error::unavailable("no"))));
+    block_on(handle.get_or_set::<i64, _, _>("none", options, async || Ok(Loaded::nothing()))).unwrap();
+    let failed = block_on(handle.get_or_set::<i64, _, _>("bad", options, async || Err(Error::unavailable("no"))));
     assert_eq!(failed.unwrap_err().kind(), Kind::Unavailable);
     let stats = of(&meter, Operation::GetOrSet);
     assert_eq!((stats.done, stats.hits, stats.misses, stats.errors(Kind::Unavailable)), (4, 2, 2, 1));
@@ -198,7 +198,7 @@ fn a_span_is_entered_while_its_operation_works_and_told_when_it_is_given_up() {
 
     // A loader that waits: the span is left meanwhile.
     let options = LoadOptions::default();
-    let mut waiting = Box::pin(handle.get_or_set::<i64, _, _>("k", &options, async || std::future::pending().await));
+    let mut waiting = Box::pin(handle.get_or_set::<i64, _, _>("k", options, async || std::future::pending().await));
     let mut cx = TaskContext::from_waker(Waker::noop());
     assert!(waiting.as_mut().poll(&mut cx).is_pending() && waiting.as_mut().poll(&mut cx).is_pending());
     drop(waiting);
@@ -213,7 +213,7 @@ fn a_panic_in_a_loader_leaves_its_span() {
     let handle = block_on(registry.get("s")).unwrap();
     scribe.lines();
     let options = LoadOptions::default();
-    let load = || block_on(handle.get_or_set::<i64, _, _>("k", &options, async || panic!("on purpose")));
+    let load = || block_on(handle.get_or_set::<i64, _, _>("k", options, async || panic!("on purpose")));
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(load)).is_err());
     assert_eq!(scribe.lines(), ["begin get_or_set Some(\"k\")", "enter", "exit", "end get_or_set dropped"]);
 }

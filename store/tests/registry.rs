@@ -268,7 +268,7 @@ fn get_or_set_runs_one_loader_for_all_who_wait() {
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let value = block_on(handle.get_or_set("k", &LoadOptions::new(Expiry::seconds(60)), || async {
+                let value = block_on(handle.get_or_set("k", LoadOptions::new(Expiry::seconds(60)), || async {
                     runs.fetch_add(1, Ordering::SeqCst);
                     thread::sleep(Duration::from_millis(50));
                     Ok(Loaded::value(7))
@@ -286,12 +286,12 @@ fn get_or_set_recursion_is_a_conflict_and_failures_free_the_key() {
     let handle = block_on(registry.get("app:cache")).unwrap();
     let options = LoadOptions::default();
     let inner = || async {
-        let again = handle.get_or_set::<i64, _, _>("k", &options, || async { Ok(Loaded::value(1)) });
+        let again = handle.get_or_set::<i64, _, _>("k", options, || async { Ok(Loaded::value(1)) });
         again.await.map(Loaded::from)
     };
-    let error = block_on(handle.get_or_set("k", &options, inner)).unwrap_err();
+    let error = block_on(handle.get_or_set("k", options, inner)).unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (Kind::Conflict, false));
-    let loaded = block_on(handle.get_or_set("k", &options, || async { Ok(Loaded::value(2)) }));
+    let loaded = block_on(handle.get_or_set("k", options, || async { Ok(Loaded::value(2)) }));
     assert_eq!(loaded.unwrap(), Some(2));
 }
 
@@ -303,23 +303,23 @@ fn get_or_set_remembers_nothing_and_serves_stale_on_error() {
     let second = Duration::from_secs(1);
 
     let options = LoadOptions::default().negative_ttl(second);
-    let nothing = || block_on(handle.get_or_set::<i64, _, _>("n", &options, || async { Ok(Loaded::nothing()) }));
+    let nothing = || block_on(handle.get_or_set::<i64, _, _>("n", options, || async { Ok(Loaded::nothing()) }));
     assert_eq!(nothing().unwrap(), None);
-    let unasked = handle.get_or_set::<i64, _, _>("n", &options, || async { panic!("remembered") });
+    let unasked = handle.get_or_set::<i64, _, _>("n", options, || async { panic!("remembered") });
     assert_eq!(block_on(unasked).unwrap(), None);
     clock.advance(second);
-    let asked = handle.get_or_set("n", &options, || async { Ok(Loaded::value(3)) });
+    let asked = handle.get_or_set("n", options, || async { Ok(Loaded::value(3)) });
     assert_eq!(block_on(asked).unwrap(), Some(3));
 
     let options = LoadOptions::new(second).stale_on_error(second);
     let good = || async { Ok(Loaded::value(1)) };
     let bad = || async { Err::<Loaded<i64>, _>(store::Error::unavailable("origin down")) };
-    assert_eq!(block_on(handle.get_or_set("s", &options, good)).unwrap(), Some(1));
+    assert_eq!(block_on(handle.get_or_set("s", options, good)).unwrap(), Some(1));
     clock.advance(second);
-    assert_eq!(block_on(handle.get_or_set("s", &options, bad)).unwrap(), Some(1), "stale");
+    assert_eq!(block_on(handle.get_or_set("s", options, bad)).unwrap(), Some(1), "stale");
     assert!(!block_on(handle.has("s")).unwrap(), "but not stored again");
     clock.advance(second);
-    assert_eq!(block_on(handle.get_or_set("s", &options, bad)).unwrap_err().message(), "origin down");
+    assert_eq!(block_on(handle.get_or_set("s", options, bad)).unwrap_err().message(), "origin down");
 }
 
 #[test]
@@ -327,11 +327,11 @@ fn get_or_set_goes_on_when_the_one_who_loads_gives_up() {
     let registry = memory();
     let handle = block_on(registry.get("app:cache")).unwrap();
     let options = LoadOptions::default();
-    let mut given_up = Box::pin(handle.get_or_set::<i64, _, _>("k", &options, std::future::pending));
+    let mut given_up = Box::pin(handle.get_or_set::<i64, _, _>("k", options, std::future::pending));
     let waker = std::task::Waker::noop();
     let mut cx = std::task::Context::from_waker(waker);
     assert!(given_up.as_mut().poll(&mut cx).is_pending());
-    let mut waiting = Box::pin(handle.get_or_set("k", &options, || async { Ok(Loaded::value(5)) }));
+    let mut waiting = Box::pin(handle.get_or_set("k", options, || async { Ok(Loaded::value(5)) }));
     assert!(waiting.as_mut().poll(&mut cx).is_pending());
     drop(given_up);
     assert_eq!(block_on(waiting).unwrap(), Some(5));
@@ -342,8 +342,8 @@ fn get_or_set_waiters_have_a_deadline() {
     let registry = memory();
     let handle = block_on(registry.get("app:cache")).unwrap();
     let options = LoadOptions::default().wait(Duration::from_millis(30));
-    let mut loading = Box::pin(handle.get_or_set::<i64, _, _>("k", &options, std::future::pending));
+    let mut loading = Box::pin(handle.get_or_set::<i64, _, _>("k", options, std::future::pending));
     assert!(loading.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending());
-    let error = block_on(handle.get_or_set::<i64, _, _>("k", &options, std::future::pending)).unwrap_err();
+    let error = block_on(handle.get_or_set::<i64, _, _>("k", options, std::future::pending)).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout);
 }

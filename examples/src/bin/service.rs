@@ -65,7 +65,7 @@ impl Service {
     async fn report(&self, year: u32) -> Result<Option<Vec<u64>>> {
         let options = LoadOptions::new(Expiry::Default).negative_ttl(Duration::from_secs(10));
         self.cache
-            .get_or_set(format!("report:{year}"), &options, || async move {
+            .get_or_set(format!("report:{year}"), options, || async move {
                 println!("  computing the report of {year}");
                 Ok(if year < 2000 { Loaded::nothing() } else { Loaded::value((1..=5).map(|n| n * n).collect()) })
             })

@@ -37,10 +37,11 @@ pub(crate) fn ask(what: &str, option: &str) -> Result<(), Trouble> {
     }
     let mut question = what.to_owned();
     question[..1].make_ascii_uppercase();
-    eprint!("{question}? [y/N] ");
-    // A question that cannot be seen is answered with no.
+    question.push_str("? [y/N] ");
+    // In one piece, or what is typed meanwhile stands in the middle of it. A question that cannot be seen is answered with no.
     let mut answer = String::new();
-    let read = std::io::stderr().flush().and_then(|()| stdin.lock().read_line(&mut answer));
+    let asked = std::io::stderr().write_all(question.as_bytes());
+    let read = asked.and_then(|()| stdin.lock().read_line(&mut answer));
     if read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
         return Ok(());
     }

@@ -12,19 +12,19 @@ use crate::slot::{Lead, LoadOptions, Turn, deadline};
 use crate::{Error, Key, Kind, Payload, Put, Result};
 
 impl Handle {
-    /// The value of a key, or else what the loader brings, stored.
+    /// The value of a key, or else what the loader brings, stored. In place of options, how long it lives will do.
     ///
     /// Of all callers in this process that miss the same key at once, one runs its loader; the others wait for its result, at
     /// most [`LoadOptions::wait`]. If that caller gives up, another takes over. A loader that fails caches nothing.
     /// What a loader brings counts even if storing it fails: then the call fails, and the value is lost.
     ///
     /// # Errors
-    /// As [`get`](Handle::get) and [`set`](Handle::set); the loader's own error, for everyone who waited; TIMEOUT while waiting;
+    /// As [`get`](Handle::get) and [`set`](Handle::set); the loader's own error, for everyone who waited ([`Error::loader`] makes one of any); TIMEOUT while waiting;
     /// CONFLICT if the loader asks for its own key.
     pub async fn get_or_set<V, F, L>(
         &self,
         key: impl AsRef<[u8]>,
-        options: &LoadOptions,
+        options: impl Into<LoadOptions>,
         loader: L,
     ) -> Result<Option<V>>
     where
@@ -33,12 +33,12 @@ impl Handle {
         L: FnOnce() -> F,
     {
         let key = key.as_ref();
-        let work = self.get_or_set_in(key, options, loader);
+        let work = self.get_or_set_in(key, options.into(), loader);
         let value = self.wait(Operation::GetOrSet, Some(key), pin!(work)).await;
         value.map(|value| value.answer)
     }
 
-    async fn get_or_set_in<V, F, L>(&self, key: &[u8], options: &LoadOptions, loader: L) -> Result<Counted<Option<V>>>
+    async fn get_or_set_in<V, F, L>(&self, key: &[u8], options: LoadOptions, loader: L) -> Result<Counted<Option<V>>>
     where
         V: Encode + Decode,
         F: Future<Output = Result<Loaded<V>>>,
@@ -71,7 +71,7 @@ impl Handle {
                     // Someone may have finished between the miss and the turn.
                     let result = match call.read(valid).await {
                         Ok(Some(found)) => Ok(Some(found)),
-                        Ok(None) => call.load(&lead, valid, options, loader).await,
+                        Ok(None) => call.load(&lead, valid, &options, loader).await,
                         Err(error) => Err(error),
                     };
                     return missed(lead.finish(result)?);

@@ -193,7 +193,7 @@ impl Flight {
 }
 
 /// How `get_or_set` behaves.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LoadOptions {
     /// How long a loaded value lives, unless the loader says otherwise.
@@ -214,6 +214,18 @@ impl Default for LoadOptions {
             stale_on_error: None,
             wait: Duration::from_secs(30),
         }
+    }
+}
+
+impl From<Duration> for LoadOptions {
+    fn from(ttl: Duration) -> LoadOptions {
+        LoadOptions::new(ttl)
+    }
+}
+
+impl From<crate::Expiry> for LoadOptions {
+    fn from(expiry: crate::Expiry) -> LoadOptions {
+        LoadOptions::new(expiry)
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn get_or_set(call: &Call<'_>, (key, loader, options): (Value, Value,
                 Err(error) => Err(Error::internal(format!("the loader could not be run: {error}"))),
             }
         };
-        Ok(Reply::Value(handle.get_or_set(&owned, &options, load).await?))
+        Ok(Reply::Value(handle.get_or_set(&owned, options, load).await?))
     };
     Ok(Done::Wait(call.wait(key.as_ref(), true, Box::pin(operation))))
 }

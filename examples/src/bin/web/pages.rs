@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
-use store::{Expiry, Handle, IncrementOptions, LoadOptions, Loaded, Result, Ttl};
+use store::{Expiry, Handle, IncrementOptions, Loaded, Result, Ttl};
 use tower_sessions::Session;
 
 use crate::answer::{Answer, Refused};
@@ -84,8 +84,8 @@ pub(crate) struct Report {
 
 /// Computed once, however many ask at the same time, and kept as long as the configuration says; so long, browsers may keep it too.
 pub(crate) async fn report(State(stores): State<Stores>, Path(year): Path<u32>) -> Answer<impl IntoResponse> {
-    let (key, options) = (format!("report:{year}"), LoadOptions::new(Expiry::Default));
-    let report = stores.cache.get_or_set(&key, &options, || compute(year)).await?.ok_or(Refused::NotFound)?;
+    let key = format!("report:{year}");
+    let report = stores.cache.get_or_set(&key, Expiry::Default, || compute(year)).await?.ok_or(Refused::NotFound)?;
     let left = match stores.cache.ttl(&key).await? {
         Some(Ttl::Left(left)) => left.as_secs(),
         _ => 0,

@@ -38,7 +38,7 @@ pub(crate) async fn h1_a_released_handle_refuses_everything(cx: &Cx) {
         refused(handle.list(&ListOptions::default()).await, Kind::Invalid),
         refused(handle.clear("").await, Kind::Invalid),
         refused(
-            handle.get_or_set("k", &LoadOptions::default(), || async { Ok(Loaded::value(2)) }).await,
+            handle.get_or_set("k", LoadOptions::default(), || async { Ok(Loaded::value(2)) }).await,
             Kind::Invalid,
         ),
         refused(handle.info(), Kind::Invalid),

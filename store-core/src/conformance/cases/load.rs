@@ -40,7 +40,7 @@ pub(super) async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output
 }
 
 async fn load(handle: &Handle, value: i64) -> crate::Result<Option<i64>> {
-    handle.get_or_set("k", &LoadOptions::default(), || async move { Ok(Loaded::value(value)) }).await
+    handle.get_or_set("k", LoadOptions::default(), || async move { Ok(Loaded::value(value)) }).await
 }
 
 pub(crate) async fn get_or_set_loads_once_and_reads_after(cx: &Cx) {
@@ -64,15 +64,15 @@ pub(crate) async fn get_or_set_stores_with_a_ttl(cx: &Cx) {
     let handle = cx.handle_on(&store, Settings::default());
     let ttl = Duration::from_millis(20);
     let options = LoadOptions::new(ttl);
-    let got = handle.get_or_set("k", &options, || async { Ok(Loaded::value(1)) }).await.must();
+    let got = handle.get_or_set("k", options, || async { Ok(Loaded::value(1)) }).await.must();
     assert_eq!(got, Some(1));
     cx.expire(ttl).await;
     assert!(!store.has("k").await);
-    let got = handle.get_or_set("k", &options, || async { Ok(Loaded::value(2).expiry(Expiry::Never)) }).await.must();
+    let got = handle.get_or_set("k", options, || async { Ok(Loaded::value(2).expiry(Expiry::Never)) }).await.must();
     assert_eq!(got, Some(2));
     assert_eq!(store.ttl("k").await, Some(Ttl::Never), "the loader's own time to live counts");
     refused(
-        handle.get_or_set("j", &LoadOptions::new(Duration::ZERO), || async { Ok(Loaded::value(1)) }).await,
+        handle.get_or_set("j", LoadOptions::new(Duration::ZERO), || async { Ok(Loaded::value(1)) }).await,
         Kind::Invalid,
     );
 }
@@ -91,7 +91,7 @@ pub(crate) async fn get_or_set_runs_one_loader_for_all_who_wait(cx: &Cx) {
                     SystemTimer.sleep(Duration::from_millis(40)).await;
                     Ok(Loaded::value(i64::try_from(thread).unwrap_or(-1)))
                 };
-                handle.get_or_set("k", &LoadOptions::default(), loader).await.must()
+                handle.get_or_set("k", LoadOptions::default(), loader).await.must()
             }
         })
         .await;
@@ -103,8 +103,8 @@ pub(crate) async fn get_or_set_loads_different_keys_at_the_same_time(cx: &Cx) {
     let handle = cx.handle().await;
     let options = LoadOptions::default();
     let inner = handle.clone();
-    let outer = handle.get_or_set("a", &options, || async move {
-        let other = inner.get_or_set("b", &LoadOptions::default(), || async { Ok(Loaded::value(2)) }).await?;
+    let outer = handle.get_or_set("a", options, || async move {
+        let other = inner.get_or_set("b", LoadOptions::default(), || async { Ok(Loaded::value(2)) }).await?;
         Ok(Loaded::value(other.unwrap_or(0) + 1))
     });
     assert_eq!(outer.await.must(), Some(3));
@@ -119,7 +119,7 @@ pub(crate) async fn get_or_set_failures_are_shared_and_cache_nothing(cx: &Cx) {
         Err::<Loaded<i64>, _>(Error::new(Kind::RateLimited, "slow down").with_detail("after", 3))
     };
     let (first, second) =
-        both(handle.get_or_set("k", &options, loader), handle.get_or_set("k", &options, loader)).await;
+        both(handle.get_or_set("k", options, loader), handle.get_or_set("k", options, loader)).await;
     for error in [refused(first, Kind::RateLimited), refused(second, Kind::RateLimited)] {
         assert_eq!(error.detail("after"), Some(&crate::Value::Integer(3)), "{error:?}");
         assert!(error.is_retryable());
@@ -133,7 +133,7 @@ pub(crate) async fn get_or_set_of_nothing_is_remembered_only_if_asked(cx: &Cx) {
     let handle = cx.handle_on(&store, Settings::default());
     let nothing = |options| {
         let handle = handle.clone();
-        async move { handle.get_or_set("k", &options, || async { Ok(Loaded::<i64>::nothing()) }).await.must() }
+        async move { handle.get_or_set("k", options, || async { Ok(Loaded::<i64>::nothing()) }).await.must() }
     };
     assert_eq!(nothing(LoadOptions::default()).await, None);
     assert!(!store.has("k").await, "nothing is not stored");
@@ -153,10 +153,10 @@ pub(crate) async fn get_or_set_recursion_on_one_key_conflicts(cx: &Cx) {
     let inner = handle.clone();
     let options = LoadOptions::default();
     let loader = || async move {
-        let value = inner.get_or_set("k", &LoadOptions::default(), || async { Ok(Loaded::value(1)) }).await?;
+        let value = inner.get_or_set("k", LoadOptions::default(), || async { Ok(Loaded::value(1)) }).await?;
         Ok(Loaded::from(value))
     };
-    refused(handle.get_or_set("k", &options, loader).await, Kind::Conflict);
+    refused(handle.get_or_set("k", options, loader).await, Kind::Conflict);
     assert!(!handle.has("k").await.must());
     assert_eq!(load(&handle, 2).await.must(), Some(2));
 }
@@ -176,9 +176,9 @@ pub(crate) async fn get_or_set_waits_have_a_deadline(cx: &Cx) {
         while !loading.load(Ordering::SeqCst) {
             SystemTimer.sleep(Duration::from_millis(1)).await;
         }
-        handle.get_or_set("k", &hurried, || async { Ok(Loaded::value(2)) }).await
+        handle.get_or_set("k", hurried, || async { Ok(Loaded::value(2)) }).await
     };
-    let (loaded, waited) = both(handle.get_or_set("k", &options, slow), waiting).await;
+    let (loaded, waited) = both(handle.get_or_set("k", options, slow), waiting).await;
     assert_eq!(loaded.must(), Some(1));
     refused(waited, Kind::Timeout);
 }
@@ -186,7 +186,7 @@ pub(crate) async fn get_or_set_waits_have_a_deadline(cx: &Cx) {
 pub(crate) async fn get_or_set_passes_on_when_the_loading_caller_gives_up(cx: &Cx) {
     let handle = cx.handle().await;
     let options = LoadOptions::default();
-    let mut given_up = Box::pin(handle.get_or_set("k", &options, || async {
+    let mut given_up = Box::pin(handle.get_or_set("k", options, || async {
         std::future::pending::<()>().await;
         Ok(Loaded::value(1))
     }));
@@ -216,10 +216,10 @@ pub(crate) async fn get_or_set_may_serve_stale_values_on_error(cx: &Cx) {
     let handle = cx.handle_on(&store, Settings::default());
     let ttl = Duration::from_millis(20);
     let options = LoadOptions::new(ttl).stale_on_error(Duration::from_secs(60));
-    let good = handle.get_or_set("k", &options, || async { Ok(Loaded::value(1)) }).await.must();
+    let good = handle.get_or_set("k", options, || async { Ok(Loaded::value(1)) }).await.must();
     assert_eq!(good, Some(1));
     cx.expire(ttl).await;
     let fail = || async { Err::<Loaded<i64>, _>(Error::unavailable("origin down")) };
-    assert_eq!(handle.get_or_set("k", &options, fail).await.must(), Some(1), "the value of before");
-    refused(handle.get_or_set("k", &LoadOptions::new(ttl), fail).await, Kind::Unavailable);
+    assert_eq!(handle.get_or_set("k", options, fail).await.must(), Some(1), "the value of before");
+    refused(handle.get_or_set("k", LoadOptions::new(ttl), fail).await, Kind::Unavailable);
 }

@@ -73,7 +73,7 @@ async fn operations(handle: &Handle, key: &str) -> Vec<(&'static str, Result<()>
         ("increment", handle.increment(key, 1).await.map(drop)),
         (
             "get_or_set",
-            handle.get_or_set(key, &LoadOptions::default(), || async { Ok(Loaded::value(1)) }).await.map(drop),
+            handle.get_or_set(key, LoadOptions::default(), || async { Ok(Loaded::value(1)) }).await.map(drop),
         ),
         ("set", handle.set(key, &1, Expiry::Never).await),
         ("put", handle.put(key, &1, &PutOptions::new()).await.map(drop)),

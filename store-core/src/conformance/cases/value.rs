@@ -204,7 +204,7 @@ pub(crate) async fn v5_max_value_size_is_enforced_before_anything_is_written(cx:
         refused(handle.set_many(&[("j", &fits, Expiry::Never), ("k", &long, Expiry::Never)]).await, Kind::Invalid),
         refused(
             handle
-                .get_or_set("l", &LoadOptions::default(), || async { Ok(Loaded::value(long.clone())) })
+                .get_or_set("l", LoadOptions::default(), || async { Ok(Loaded::value(long.clone())) })
                 .await
                 .map(drop),
             Kind::Invalid,
