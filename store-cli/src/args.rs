@@ -10,9 +10,22 @@ use store::{Actor, Context, Value};
 use crate::operator::arguments;
 use crate::operator::output::Trouble;
 
+const EXAMPLES: &str = "\
+Examples:
+  store health --env production                          can every store serve, and if not, why?
+  store get app:sessions session:abc --entry             a value, its version and its TTL
+  store set app:cache greeting hello --ttl 5m
+  store list app:cache --prefix user: --values
+  store copy app:cache app:cache --from-env staging --to-env production
+  store top app:cache --env production                   what it holds, by prefix
+  store top --url http://127.0.0.1:8080/metrics          what a running service does with its stores
+
+Exit codes: 0; 1 for \"no\" and for what a store refused or failed at; 2 for mistakes on the command line or in the
+configuration. Where the configuration is strict, --actor and --scope say who asks. --json is for programs.";
+
 /// A key-value store with TTL: in memory, on disk (sled) or on Redis, chosen by configuration.
 #[derive(Debug, Parser)]
-#[command(name = "store", version, max_term_width = 100)]
+#[command(name = "store", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

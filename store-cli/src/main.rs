@@ -18,9 +18,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
+use operator::output::Trouble;
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(mistake) => return not_understood(&mistake),
+    };
+    let done = match command {
         Command::Run(run) => run::run(&run),
         Command::Repl(repl) => repl::run(&repl),
         Command::Check(source) => check::check(&source),
@@ -32,4 +37,17 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(end) => end.report(),
     }
+}
+
+/// Help, the version, and mistakes on the command line; where the answer was to be JSON, so is the complaint.
+fn not_understood(mistake: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    if !(mistake.use_stderr() && json) {
+        mistake.exit();
+    }
+    let said = mistake.to_string();
+    let said = said.strip_prefix("error: ").unwrap_or(&said).split("\n\nUsage:").next().unwrap_or_default();
+    ExitCode::from(
+        Trouble::Usage(said.replace("\n\nFor more information, try '--help'.", "").trim().to_owned()).report(true),
+    )
 }

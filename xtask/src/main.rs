@@ -19,7 +19,7 @@ use run::Failed;
 const USAGE: &str = "\
 cargo xtask TASK
 
-  test [PACKAGE...] [-- ARGS]   installs what the tests need (redis-server), then runs them
+  test [PACKAGE...] [-- ARGS]   installs what these tests need (redis-server, for some), then runs them
   ci                            everything that must hold before a change is merged: format, lints, docs, features, tests
   deep                          the same tests without the bounds that keep ci short; takes hours
   bench [NAME] [--quick] [--save]  the benchmarks, or those of one name, compared with the run that was saved; `peers` (also by section,
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         "docs" => no_more(rest).and_then(|()| docs::write()),
         "book" => no_more(rest).and_then(|()| docs::book()),
         "deny" => no_more(rest).and_then(|()| deny::run()),
-        "needs" => no_more(rest).and_then(|()| need::install()),
+        "needs" => no_more(rest).and_then(|()| need::install(&[])),
         "help" | "-h" | "--help" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -11,6 +11,8 @@ use crate::run::{Failed, cargo, command, root, step};
 struct Tool {
     program: &'static str,
     why: &'static str,
+    /// Whether it takes all tests to need it: those of one package run without.
+    only_all: bool,
     /// The package that brings it, by package manager; `None` where it is a part of the system.
     package: fn(&str) -> Option<&'static str>,
 }
@@ -19,16 +21,19 @@ const TOOLS: &[Tool] = &[
     Tool {
         program: "redis-server",
         why: "the Redis backend is tested against a real server",
+        only_all: false,
         package: |manager| Some(if manager == "apt-get" { "redis-server" } else { "redis" }),
     },
     Tool {
         program: "openssl",
         why: "servers with TLS get certificates made for the test",
+        only_all: false,
         package: |manager| Some(if manager == "brew" { "openssl@3" } else { "openssl" }),
     },
     Tool {
         program: "kill",
         why: "processes are killed and interrupted in the middle of their work",
+        only_all: false,
         package: |manager| match manager {
             "apt-get" | "apk" | "zypper" => Some("procps"),
             "dnf" | "pacman" => Some("procps-ng"),
@@ -38,16 +43,19 @@ const TOOLS: &[Tool] = &[
     Tool {
         program: "lua5.4",
         why: "the shared library is loaded by stock Lua",
+        only_all: true,
         package: |manager| matches!(manager, "apt-get" | "apk").then_some("lua5.4"),
     },
     Tool {
         program: "busted",
         why: "the conformance cases run as a busted spec",
+        only_all: true,
         package: |manager| (manager == "apt-get").then_some("lua-busted"),
     },
     Tool {
         program: "luarocks",
         why: "the rock is made, installed and loaded",
+        only_all: true,
         package: |manager| match manager {
             "apk" => Some("luarocks5.4"),
             "zypper" => Some("lua54-luarocks"),
@@ -57,6 +65,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         program: "c++",
         why: "Luau is built from source",
+        only_all: true,
         package: |manager| match manager {
             "dnf" | "zypper" => Some("gcc-c++"),
             "pacman" => Some("gcc"),
@@ -64,7 +73,12 @@ const TOOLS: &[Tool] = &[
             _ => Some("g++"),
         },
     },
-    Tool { program: "luajit", why: "the shared library is loaded by LuaJIT", package: |_| Some("luajit") },
+    Tool {
+        program: "luajit",
+        why: "the shared library is loaded by LuaJIT",
+        only_all: true,
+        package: |_| Some("luajit"),
+    },
 ];
 
 /// What only `cargo xtask deep` needs.
@@ -72,16 +86,19 @@ const DEEP_TOOLS: &[Tool] = &[
     Tool {
         program: "lua5.1",
         why: "the shared library is loaded by stock Lua",
+        only_all: true,
         package: |manager| matches!(manager, "apt-get" | "apk").then_some("lua5.1"),
     },
     Tool {
         program: "lua5.2",
         why: "the shared library is loaded by stock Lua",
+        only_all: true,
         package: |manager| matches!(manager, "apt-get" | "apk").then_some("lua5.2"),
     },
     Tool {
         program: "lua5.3",
         why: "the shared library is loaded by stock Lua",
+        only_all: true,
         package: |manager| matches!(manager, "apt-get" | "apk").then_some("lua5.3"),
     },
 ];
@@ -119,9 +136,19 @@ const MANAGERS: [Manager; 6] = [
     Manager { program: "brew", refresh: None, install: &["install"], root: false },
 ];
 
-/// Installs what is missing.
-pub(crate) fn install() -> Result<(), Failed> {
-    install_all(&TOOLS.iter().collect::<Vec<_>>())
+/// Packages whose tests start no server.
+const MODEST: [&str; 4] = ["store-core", "store-memory", "store-sled", "xtask"];
+
+/// What the tests of these packages start; of none, what all tests do.
+fn needed(packages: &[String]) -> Vec<&'static Tool> {
+    let modest = packages.iter().all(|package| MODEST.contains(&package.as_str()));
+    let few = |tool: &&Tool| !tool.only_all && (!modest || tool.program == "kill");
+    TOOLS.iter().filter(|tool| packages.is_empty() || few(tool)).collect()
+}
+
+/// Installs what the tests of these packages need and is missing; of none, what all tests need.
+pub(crate) fn install(packages: &[String]) -> Result<(), Failed> {
+    install_all(&needed(packages))
 }
 
 /// Installs what is missing for `cargo xtask deep`.
@@ -251,6 +278,22 @@ mod tests {
 
     fn manager(program: &str) -> &'static Manager {
         MANAGERS.iter().find(|manager| manager.program == program).unwrap()
+    }
+
+    #[test]
+    fn the_first_change_takes_no_server() {
+        let names = |packages: &[&str]| -> Vec<&str> {
+            let packages: Vec<String> = packages.iter().map(ToString::to_string).collect();
+            needed(&packages).into_iter().map(|tool| tool.program).collect()
+        };
+        assert_eq!(names(&["store-core", "store-sled"]), ["kill"]);
+        assert_eq!(names(&["store-core", "store-redis"]), ["redis-server", "openssl", "kill"]);
+        assert_eq!(names(&[]).len(), TOOLS.len());
+        // What starts servers does so with this.
+        for package in MODEST {
+            let manifest = std::fs::read_to_string(root().join(package).join("Cargo.toml")).unwrap();
+            assert!(!manifest.contains("store-testkit"), "{package} starts servers");
+        }
     }
 
     #[test]

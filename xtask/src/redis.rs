@@ -10,7 +10,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
         [port] if port.parse::<u16>().is_ok() => port,
         _ => return Err(Failed::usage("at most a port")),
     };
-    need::install()?;
+    need::install(&["store-redis".to_owned()])?;
     println!("\n    REDIS_URL=redis://127.0.0.1:{port}");
     let server = command(
         "redis-server",

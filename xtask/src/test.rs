@@ -8,7 +8,6 @@ use crate::run::{Failed, cargo, root, step};
 /// The workspace is tested by one cargo, so that features unify once and every dependency is built once. That no crate
 /// lives on a feature which only a neighbour turned on is shown elsewhere: `ci` checks each of them alone.
 pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
-    need::install()?;
     let (packages, rest) = match args.iter().position(|arg| arg == "--") {
         Some(at) => (&args[..at], &args[at..]),
         None => (args, [].as_slice()),
@@ -16,6 +15,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
     if let Some(flag) = packages.iter().find(|package| package.starts_with('-')) {
         return Err(Failed::usage(format!("unknown option `{flag}`; what is meant for the tests comes after `--`")));
     }
+    need::install(packages)?;
     let mut line = vec!["test", "--locked", "--no-fail-fast"];
     if packages.is_empty() {
         line.push("--workspace");

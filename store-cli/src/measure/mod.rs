@@ -3,11 +3,13 @@
 mod bench;
 mod histogram;
 mod top;
-mod units;
+pub(crate) mod units;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
+
+pub(crate) use top::Seen;
 
 use crate::operator;
 

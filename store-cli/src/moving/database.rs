@@ -9,8 +9,9 @@ use store::sled::{Options, SledBackend};
 use store::{Backend, Backends, Error, OpenContext, Store, block_on};
 
 use super::Report;
-use super::print::{bytes, entries};
+use super::print::entries;
 use crate::args::Source;
+use crate::measure::units::bytes;
 use crate::operator::escape::{printed, quoted};
 use crate::operator::output::Trouble;
 

@@ -7,8 +7,9 @@ use serde_json::json;
 use store::dump::{self, Verified};
 
 use super::Report;
-use super::print::{bytes, entries};
+use super::print::entries;
 use super::session::{Unfinished, with_store};
+use crate::measure::units::bytes;
 use crate::operator::Common;
 use crate::operator::escape::{printed, quoted};
 use crate::operator::output::Trouble;

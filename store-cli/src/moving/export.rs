@@ -8,14 +8,15 @@ use clap::Args;
 use serde_json::json;
 use store::dump;
 
+use super::Report;
 use super::file::Target;
-use super::print::{bytes, entries};
+use super::print::entries;
 use super::session::{Unfinished, with_store};
-use super::{Report, refuse_memory};
+use crate::measure::units::bytes;
 use crate::operator::escape::quoted;
 use crate::operator::output::{Trouble, explained};
 use crate::operator::progress::Progress;
-use crate::operator::{Common, Escaped, arguments};
+use crate::operator::{Common, Escaped, arguments, refuse_memory};
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
@@ -26,7 +27,7 @@ pub(crate) struct Export {
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
     /// Only keys with this prefix
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     prefix: OsString,
     #[command(flatten)]
     escaped: Escaped,
@@ -42,7 +43,7 @@ pub(super) fn export(export: &Export) -> Result<Report, Trouble> {
         let message = "an export is no text for a terminal: name a file, or redirect the output";
         return Err(Trouble::Usage(message.to_owned()));
     }
-    refuse_memory(common, id)?;
+    refuse_memory(&common.source.resolve()?, id)?;
     let unfinished = Unfinished::default();
     let cannot = |cause| format!("cannot write {}: {cause}", file.display());
     let done = with_store(common, id, &unfinished, async |handle| {

@@ -9,12 +9,12 @@ use serde_json::json;
 use store::Kind;
 use store::dump::{self, ImportOptions};
 
+use super::Report;
 use super::print::entries;
 use super::session::{Unfinished, with_store};
-use super::{Report, refuse_memory};
-use crate::operator::Common;
 use crate::operator::output::{Trouble, explained};
 use crate::operator::progress::Progress;
+use crate::operator::{Common, refuse_memory};
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {
@@ -34,13 +34,13 @@ pub(crate) struct Import {
 pub(super) fn import(import: &Import) -> Result<Report, Trouble> {
     let Import { id, file, common, .. } = import;
     let input = open(file)?;
-    refuse_memory(common, id)?;
+    refuse_memory(&common.source.resolve()?, id)?;
     let options = ImportOptions { keep_existing: import.keep_existing };
     let done = with_store(common, id, &Unfinished::default(), async |handle| {
         let mut progress = Progress::new("imported", None, common.json);
         let done = dump::import(handle, input, &options, |done| progress.at(done.written, done.bytes)).await;
         drop(progress);
-        done.map_err(|error| failure(error, common.json))
+        done.map_err(|error| failure(error, file, common.json))
     })?;
     Ok(Report {
         text: format!("imported {} into {id}{}", entries(done.written), others(done.kept, done.expired)),
@@ -79,10 +79,10 @@ fn others(kept: u64, expired: u64) -> String {
 }
 
 /// A failure on the way, and what was done before.
-fn failure(error: store::Error, json: bool) -> Trouble {
+fn failure(error: store::Error, file: &Path, json: bool) -> Trouble {
     if error.kind() == Kind::Invalid && error.reason() == Some("format") {
         // No dump, or a newer one: named by mistake.
-        return Trouble::Usage(error.to_string());
+        return Trouble::Usage(format!("{}: {}", file.display(), error.message()));
     }
     if json {
         // All counts are among its details.

@@ -15,8 +15,6 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::end::FAILED;
-use crate::operator::Common;
-use crate::operator::output::Trouble;
 
 /// What goes over whole stores.
 #[derive(Debug, Subcommand)]
@@ -73,15 +71,4 @@ impl Report {
         };
         if self.healthy { 0 } else { FAILED }
     }
-}
-
-/// A store in memory is a new and empty one in each process: to move its entries from here would look like a success.
-fn refuse_memory(common: &Common, id: &str) -> Result<(), Trouble> {
-    let config = common.source.resolve()?;
-    let is_memory = config.stores.get(id).is_some_and(|store| store.backend == "memory");
-    if !is_memory {
-        return Ok(());
-    }
-    let of = config.environment.map_or_else(String::new, |name| format!(" in the environment {name}"));
-    Err(Trouble::Usage(format!("{id}{of} is in memory: no other process can reach its entries; is it another --env?")))
 }

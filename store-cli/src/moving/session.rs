@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use store::{Handle, Registry};
 
-use crate::operator::Common;
 use crate::operator::output::Trouble;
+use crate::operator::{Common, open_as};
 use crate::process::{end_on_signal, runtime};
 
 /// A file that is not finished: removed when the command is interrupted.
@@ -37,7 +37,7 @@ pub(super) fn with_store<T>(
     let unfinished = unfinished.clone();
     let signalled = end_on_signal(&runtime, &registry, move || unfinished.remove());
     runtime.block_on(async {
-        let worked = match registry.get_as(id, &common.caller.context()).await {
+        let worked = match open_as(&registry, id, &common.caller.context()).await {
             Ok(handle) => work(&handle).await,
             Err(error) => Err(error.into()),
         };

@@ -106,6 +106,7 @@ pub(crate) struct Get {
 }
 
 #[derive(Debug, Args)]
+#[command(override_usage = "store set [OPTIONS] <ID> <KEY> <VALUE|--file <FILE>>")]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["value", "file"]))]
 pub(crate) struct Set {
     #[command(flatten)]

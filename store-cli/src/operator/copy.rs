@@ -9,14 +9,17 @@ use tokio::task::JoinSet;
 
 use super::args::Copy;
 use super::output::{Output, Trouble};
-use super::progress::Progress;
+use super::progress::{Progress, Total};
 use super::{At, NO, readable};
+use crate::measure::Seen;
 
 /// How many conditional writes are under way at once.
 const AT_ONCE: usize = 64;
 /// How often a step that failed for a while is tried again, and how long is waited before that.
 const TRIES: u32 = 5;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+/// How long it may take to learn how much there is.
+const ESTIMATE: std::time::Duration = std::time::Duration::from_secs(1);
 /// A batch of writes is sent at this many entries or bytes.
 const BATCH: usize = 500;
 const BATCH_BYTES: usize = 4 << 20;
@@ -36,31 +39,57 @@ struct Counts {
     different: u64,
 }
 
-pub(crate) async fn copy(copy: &Copy, prefix: &[u8], from: At, to: At, out: &mut Output) -> Result<u8, Trouble> {
-    let (source, target) = (from.open(&copy.from).await?, to.open(&copy.to).await?);
-    let total = if prefix.is_empty() { source.info().ok().and_then(|info| info.backend.entries) } else { None };
+pub(crate) async fn copy(
+    copy: &Copy,
+    prefix: &[u8],
+    from: At,
+    to: At,
+    seen: &Seen,
+    out: &mut Output,
+) -> Result<u8, Trouble> {
+    let source = from.open(&copy.from).await?;
+    let total = match source.info().ok().and_then(|info| info.backend.entries) {
+        _ if !prefix.is_empty() || out.is_json() => None,
+        Some(entries) => Some(Total::About(entries)),
+        // Other stores may have keys in the same database.
+        None => tokio::time::timeout(ESTIMATE, seen.keys()).await.ok().flatten().map(Total::AtMost),
+    };
+    let target = to.open(&copy.to).await?;
     let started = Instant::now();
-    let mut counts = Counts::default();
+    let mut going = Going { counts: Counts::default(), quiet: out.is_json() };
+    let counts = &mut going.counts;
     let ended = async {
-        write_all(
-            &source,
-            &target,
-            prefix,
-            copy.keep_existing,
-            &mut counts,
-            Progress::new("copied", total, out.is_json()),
-        )
-        .await?;
-        compare(&source, &target, prefix, &mut counts, Progress::new("compared", total, out.is_json())).await
+        let progress = Progress::new("copied", total, out.is_json());
+        write_all(&source, &target, prefix, copy.keep_existing, counts, progress).await?;
+        let progress = Progress::new("compared", Some(Total::About(counts.copied + counts.kept)), out.is_json());
+        compare(&source, &target, prefix, counts, progress).await
     };
     if let Err(error) = ended.await {
-        let done = format!("{} were copied before; go on with --keep-existing", readable::count(counts.copied));
-        if !out.is_json() {
-            eprintln!("store: {done}");
-        }
-        return Err(error.with_detail("copied", counts.copied).into());
+        return Err(error.with_detail("copied", going.counts.copied).into());
     }
-    report(&counts, started, copy.keep_existing, out)
+    report(&going.end(), started, copy.keep_existing, out)
+}
+
+/// A copy that is under way. Cut short, by a failure or by Ctrl-C, it says how to go on.
+struct Going {
+    counts: Counts,
+    quiet: bool,
+}
+
+impl Going {
+    fn end(mut self) -> Counts {
+        self.quiet = true;
+        std::mem::take(&mut self.counts)
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        if !self.quiet && self.counts.copied > 0 {
+            let copied = readable::count(self.counts.copied);
+            eprintln!("store: {copied} were copied before; go on with --keep-existing");
+        }
+    }
 }
 
 fn report(counts: &Counts, started: Instant, keep: bool, out: &mut Output) -> Result<u8, Trouble> {
@@ -186,10 +215,12 @@ async fn compare(
     mut progress: Progress,
 ) -> Result<()> {
     let mut scan = source.scan(prefix);
+    let mut bytes = 0;
     while let Some(items) = persist(async || scan_next(&mut scan).await).await? {
         let entries: Vec<(Box<[u8]>, Entry)> =
             items.into_iter().filter_map(|item| Some((item.key.into(), item.entry?))).collect();
         for entries in batches(&entries) {
+            bytes += entries.iter().map(|(key, entry)| (key.len() + entry.value.len()) as u64).sum::<u64>();
             let keys: Vec<&[u8]> = entries.iter().map(|(key, _)| &**key).collect();
             let found: Vec<Option<Payload>> = persist(async || target.get_many(&keys).await).await?;
             for ((key, entry), found) in entries.iter().zip(found) {
@@ -201,7 +232,7 @@ async fn compare(
                     None => counts.missing += 1,
                 }
             }
-            progress.at(counts.verified + counts.different, 0);
+            progress.at(counts.verified + counts.different, bytes);
         }
     }
     Ok(())

@@ -86,6 +86,10 @@ impl Setting {
         Ok(Setting { of: set.of, key, value, options })
     }
 
+    pub(crate) fn id(&self) -> &str {
+        &self.of.id
+    }
+
     pub(crate) fn common(&self) -> &Common {
         &self.of.common
     }

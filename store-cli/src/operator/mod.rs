@@ -16,10 +16,12 @@ pub(crate) mod readable;
 mod whole;
 
 use std::future::{Future, pending};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use store::{Backends, Registry};
+use store::config::Config;
+use store::{Kind, Registry};
 use tokio::runtime::Runtime;
 
 use args::Copy;
@@ -28,6 +30,7 @@ use output::{Output, Trouble};
 
 use crate::args::{Cli, Source};
 use crate::end::End;
+use crate::measure::Seen;
 use crate::process::{Signals, runtime};
 
 /// The exit code of a "no".
@@ -58,27 +61,44 @@ fn act(command: Command, out: &mut Output) -> Result<u8, Trouble> {
             out.bytes(&script)?;
             Ok(0)
         }
-        Command::Get(get) => one(&get.of.common, |at| keys::get(&get, at, out)),
+        Command::Get(get) => one(&get.of.id, &get.of.common, |at| keys::get(&get, at, out)),
         Command::Set(set) => {
             let set = keys::Setting::read(set)?;
-            one(set.common(), |at| keys::set(&set, at, out))
+            one(set.id(), set.common(), |at| keys::set(&set, at, out))
         }
-        Command::Delete(delete) => one(&delete.common, |at| keys::delete(&delete, at, out)),
-        Command::Has(of) => one(&of.common, |at| keys::has(&of, at, out)),
-        Command::Ttl(of) => one(&of.common, |at| keys::ttl(&of, at, out)),
-        Command::Touch(touch) => one(&touch.of.common, |at| keys::touch(&touch, at, out)),
-        Command::Increment(increment) => one(&increment.of.common, |at| keys::increment(&increment, at, out)),
-        Command::List(list) => one(&list.common, |at| whole::list(&list, at, out)),
+        Command::Delete(delete) => one(&delete.id, &delete.common, |at| keys::delete(&delete, at, out)),
+        Command::Has(of) => one(&of.id, &of.common, |at| keys::has(&of, at, out)),
+        Command::Ttl(of) => one(&of.id, &of.common, |at| keys::ttl(&of, at, out)),
+        Command::Touch(touch) => one(&touch.of.id, &touch.of.common, |at| keys::touch(&touch, at, out)),
+        Command::Increment(increment) => {
+            one(&increment.of.id, &increment.of.common, |at| keys::increment(&increment, at, out))
+        }
+        Command::List(list) => one(&list.id, &list.common, |at| whole::list(&list, at, out)),
         Command::Clear(clear) => {
             let prefix = arguments::bytes(&clear.prefix, &clear.escaped)?;
             let registry = registry(&clear.common.source)?;
             confirm::clear(&clear, &prefix)?;
-            with(std::slice::from_ref(&registry), whole::clear(&clear, &prefix, At::new(&registry, &clear.common), out))
+            let at = At::new(&registry, &clear.common);
+            mind_memory(&at, &clear.id, clear.common.json);
+            with(&[registry], whole::clear(&clear, &prefix, at, out))
         }
-        Command::Info(of) => one(&of.common, |at| whole::info(&of, at, out)),
-        Command::Health(health) => one(&health.common, |at| whole::health(&health, at, out)),
+        Command::Info(of) => one(&of.id, &of.common, |at| whole::info(&of, at, out)),
+        Command::Health(health) => {
+            let registry = registry(&health.common.source)?;
+            let at = At::new(&registry, &health.common);
+            with(&[registry], whole::health(&health, at, out))
+        }
         Command::Copy(copy) => copy_between(&copy, out),
     }
+}
+
+/// A store in memory is a new and empty one in each process: to move its entries from here would look like a success.
+pub(crate) fn refuse_memory(config: &Config, id: &str) -> Result<(), Trouble> {
+    if config.stores.get(id).is_none_or(|store| store.backend != "memory") {
+        return Ok(());
+    }
+    let of = config.environment.as_ref().map_or_else(String::new, |name| format!(" in the environment {name}"));
+    Err(Trouble::Usage(format!("{id}{of} is in memory: no other process can reach its entries; is it another --env?")))
 }
 
 /// Where a command acts: the stores, and who asks.
@@ -94,7 +114,32 @@ impl At {
     }
 
     pub(crate) async fn open(&self, id: &str) -> store::Result<store::Handle> {
-        self.registry.get_as(id, &self.cx).await
+        open_as(&self.registry, id, &self.cx).await
+    }
+
+    /// The backend of a store, if it is configured.
+    fn backend(&self, id: &str) -> Option<&'static str> {
+        self.registry.stats().into_iter().find(|store| &*store.id == id).map(|store| store.backend)
+    }
+}
+
+/// A handle for whoever asks. Nobody has no rights where all are given: that is said.
+pub(crate) async fn open_as(registry: &Registry, id: &str, cx: &store::Context) -> store::Result<store::Handle> {
+    registry.get_as(id, cx).await.map_err(|error| match error.kind() {
+        Kind::PermissionDenied if cx.is(&store::Context::none()) => {
+            error.with_detail("hint", "nobody was said to ask: --actor ID, --scope GROUP")
+        }
+        _ => error,
+    })
+}
+
+/// Tells a person what a store in memory is. Programs, which know what they call, are not told.
+fn mind_memory(at: &At, id: &str, json: bool) {
+    if !json && at.backend(id) == Some("memory") && std::io::stderr().is_terminal() {
+        eprintln!(
+            "store: {id} is in memory: what another process has in it cannot be seen, and what is written is gone when this command \
+             ends; is it another --env?"
+        );
     }
 }
 
@@ -102,11 +147,16 @@ fn registry(source: &Source) -> Result<Registry, Trouble> {
     Ok(Registry::new(source.resolve()?))
 }
 
-/// Runs a command on the stores of one environment.
-fn one<F: Future<Output = Result<u8, Trouble>>>(common: &Common, work: impl FnOnce(At) -> F) -> Result<u8, Trouble> {
+/// Runs a command on one store.
+fn one<F: Future<Output = Result<u8, Trouble>>>(
+    id: &str,
+    common: &Common,
+    work: impl FnOnce(At) -> F,
+) -> Result<u8, Trouble> {
     let registry = registry(&common.source)?;
-    let work = work(At::new(&registry, common));
-    with(&[registry], work)
+    let at = At::new(&registry, common);
+    mind_memory(&at, id, common.json);
+    with(&[registry], work(at))
 }
 
 fn copy_between(copy: &Copy, out: &mut Output) -> Result<u8, Trouble> {
@@ -116,10 +166,14 @@ fn copy_between(copy: &Copy, out: &mut Output) -> Result<u8, Trouble> {
     let selected = source.environment()?;
     let environment = |own: &Option<String>| own.clone().or_else(|| selected.clone());
     // One table of backends: two environments may keep stores in one database, which opens only once.
-    let backends: Backends = store::backends();
+    let (seen, known) = (Seen::default(), store::backends());
+    let backends = seen.backends()?;
     let resolve = |environment: Option<String>| {
         let variables = |name: &str| std::env::var(name).ok();
-        document.resolve(environment.as_deref(), &backends, &variables).map_err(|error| End::configuration(&error))
+        // Complaints name what this build really has.
+        let checked = document.resolve(environment.as_deref(), &known, &variables);
+        let resolved = checked.and_then(|_| document.resolve(environment.as_deref(), &backends, &variables));
+        resolved.map_err(|error| End::configuration(&error))
     };
     let (from, to) = (resolve(environment(&copy.from_env))?, resolve(environment(&copy.to_env))?);
     if let (Some(a), Some(b)) = (from.stores.get(&*copy.from), to.stores.get(&*copy.to))
@@ -127,10 +181,12 @@ fn copy_between(copy: &Copy, out: &mut Output) -> Result<u8, Trouble> {
     {
         return Err(Trouble::Usage("FROM and TO are the same store".to_owned()));
     }
+    refuse_memory(&from, &copy.from)?;
     confirm::copy(copy, &prefix)?;
     let (from, to) = (Registry::new(from), Registry::new(to));
     let (source, target) = (At::new(&from, &copy.common), At::new(&to, &copy.common));
-    with(&[from, to], copy::copy(copy, &prefix, source, target, out))
+    mind_memory(&target, &copy.to, copy.common.json);
+    with(&[from, to], copy::copy(copy, &prefix, source, target, &seen, out))
 }
 
 /// Does the work, and then closes the stores. A signal ends it early, but not without closing.

@@ -136,8 +136,13 @@ impl Trouble {
         };
         if json {
             eprintln!("{}", json!({ "error": object }));
-        } else {
-            eprintln!("store: {line}");
+            return code;
+        }
+        eprintln!("store: {line}");
+        if let Trouble::Store(error) = self
+            && let Some(hint) = error.detail("hint").and_then(store::Value::as_str)
+        {
+            eprintln!("store: {hint}");
         }
         code
     }

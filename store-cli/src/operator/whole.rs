@@ -138,7 +138,7 @@ pub(crate) async fn health(health: &Health, at: At, out: &mut Output) -> Result<
     for StoreHealth { id, backend, latency, error, .. } in &health.stores {
         let millis = latency.as_secs_f64() * 1000.0;
         if out.is_json() {
-            let mut object = json!({ "store": id, "backend": backend, "healthy": error.is_none(), "latency": latency.as_secs_f64() });
+            let mut object = json!({ "store": &**id, "backend": backend, "healthy": error.is_none(), "latency": latency.as_secs_f64() });
             if let Some(error) = error {
                 object["error"] = error_object(error);
             }

@@ -1,6 +1,7 @@
 //! `store top`: what can be seen of a store from outside, again and again; or what a service tells of its stores.
 
 mod screen;
+mod seen;
 #[cfg(feature = "redis")]
 mod server;
 mod service;
@@ -12,13 +13,14 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use serde_json::{Value as Json, json};
-use store::{Backends, Error, Handle, Registry};
+use store::{Error, Handle, Registry};
 
 use crate::operator::arguments::{self, duration};
 use crate::operator::json::from_bytes;
 use crate::operator::output::{Output, Trouble, error_object};
 use crate::operator::{At, Common, Escaped, with};
 use screen::OtherScreen;
+pub(crate) use seen::Seen;
 use survey::{Parts, Survey};
 
 /// How long a single look reads the store, unless told.
@@ -109,7 +111,7 @@ pub(super) fn top(top: &Top, out: &mut Output) -> Result<u8, Trouble> {
     let once = top.once || opened.only_once() || !(out.is_terminal() || out.is_json());
     let look = Look { id, top, opened: &opened, interval, budget, once };
     with(std::slice::from_ref(&opened.registry), async {
-        let store = at.open(id).await.map_err(|error| if_locked(error, out.is_json()))?;
+        let store = at.open(id).await.map_err(if_locked)?;
         look.go_on(&store, parts, out).await
     })
 }
@@ -118,8 +120,8 @@ pub(super) fn top(top: &Top, out: &mut Output) -> Result<u8, Trouble> {
 struct Watched {
     registry: Registry,
     backend: &'static str,
-    #[cfg(feature = "redis")]
-    redis: server::Opened,
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "only Redis has a server to ask"))]
+    seen: Seen,
 }
 
 impl Watched {
@@ -132,23 +134,10 @@ impl Watched {
                 "{id} is in memory: it lives inside the process that uses it; what that process tells of it is shown with --url"
             )));
         }
-        let mut backends = Backends::new();
-        #[cfg(feature = "memory")]
-        backends.register(store::memory::MemoryBackend)?;
-        #[cfg(feature = "sled")]
-        backends.register(store::sled::SledBackend::new())?;
-        #[cfg(feature = "redis")]
-        let redis = server::Opened::default();
-        #[cfg(feature = "redis")]
-        redis.register(&mut backends)?;
+        let seen = Seen::default();
         let variables = |name: &str| std::env::var(name).ok();
-        let config = source.document()?.resolve(source.environment()?.as_deref(), &backends, &variables)?;
-        Ok(Watched {
-            registry: Registry::new(config),
-            backend,
-            #[cfg(feature = "redis")]
-            redis,
-        })
+        let config = source.document()?.resolve(source.environment()?.as_deref(), &seen.backends()?, &variables)?;
+        Ok(Watched { registry: Registry::new(config), backend, seen })
     }
 
     /// A database that only one process can open is not kept from the others for longer than a look.
@@ -180,7 +169,7 @@ impl Look<'_> {
             let began = Instant::now();
             let mut troubles = Vec::new();
             #[cfg(feature = "redis")]
-            let now = keep(self.opened.redis.sample().await, &mut troubles).flatten();
+            let now = keep(self.opened.seen.sample().await, &mut troubles).flatten();
             let ping = keep(answer(store).await, &mut troubles);
             // The first look of a single one is only there to compare the second with.
             if !(first && self.once && self.waits()) {
@@ -232,14 +221,11 @@ impl Look<'_> {
 }
 
 /// sled lets no second process look inside.
-fn if_locked(error: Error, json: bool) -> Error {
+fn if_locked(error: Error) -> Error {
     const WHY: &str =
         "what the process that has the database open does with it, only that process's own metrics can tell: see --url";
     if error.reason() != Some("locked") {
         return error;
-    }
-    if !json {
-        eprintln!("store: {WHY}");
     }
     error.with_detail("hint", WHY)
 }

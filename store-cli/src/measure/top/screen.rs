@@ -125,11 +125,11 @@ fn server(picture: &Picture<'_>, out: &Output) -> Vec<String> {
     let mut lines = vec![
         String::new(),
         format!(
-            "{}{servers}{}, up {}, {} clients, {}{of}, {} keys in the database",
+            "{}{servers}{}, up {}, {}, {}{of}, {} keys in the database",
             name("server"),
             stats.version,
             crate::operator::readable::ttl(store::Ttl::Left(stats.uptime)),
-            count(stats.clients),
+            if stats.clients == 1 { "1 client".to_owned() } else { format!("{} clients", count(stats.clients)) },
             bytes(stats.used_memory),
             count(stats.keys)
         ),
@@ -150,7 +150,9 @@ fn server(picture: &Picture<'_>, out: &Output) -> Vec<String> {
     lines.push(out.paint(Paint::Dim, &format!("{:30}{:>14}{:>16}", "command", "per second", "in the server")));
     for (command, rate, one) in rates.calls.iter().take(COMMANDS) {
         let command = out.paint(Paint::Key, &format!("{command:30}"));
-        lines.push(format!("{command}{:>14}{:>16}", per_second(*rate), time(nanos(*one))));
+        // The server counts whole microseconds.
+        let one = if one.is_zero() { "<1 µs".to_owned() } else { time(nanos(*one)) };
+        lines.push(format!("{command}{:>14}{one:>16}", per_second(*rate)));
     }
     lines
 }
