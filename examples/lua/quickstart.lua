@@ -17,7 +17,7 @@ say("\nSessions")
 local SESSION_TTL = 30 * 60
 
 local function sign_in(user, role)
-    local id = string.format("%08x%08x", math.random(0, 0xffffffff), math.random(0, 0xffffffff))
+    local id = string.format("%08x%08x", math.random(0, 0x7fffffff), math.random(0, 0x7fffffff))
     assert(cache:set("session:" .. id, { user = user, role = role, cart = {} }, SESSION_TTL))
     return id
 end

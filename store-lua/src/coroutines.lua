@@ -1,4 +1,4 @@
-local coroutine, PENDING, replace, error, type, select, setmetatable, pcall, old = ...
+local coroutine, PENDING, replace, error, type, select, setmetatable, pcall, old, measure = ...
 
 local create, resume, running, yield = coroutine.create, coroutine.resume, coroutine.running, coroutine.yield
 local close, status, isyieldable = coroutine.close, coroutine.status, coroutine.isyieldable
@@ -12,26 +12,27 @@ local function free()
   return co ~= nil and not main and not stuck[co]
 end
 
--- Lua 5.1 and 5.2 cannot be asked whether the running coroutine can be suspended. It asks whoever resumed it, by a yield of this marker, and so
--- on up to the host, which resumes what yields anything but its own marker at once; `false` is the answer of one that cannot.
-local ASK = old and {} or PENDING
-local ask
+-- Lua 5.1 and 5.2 cannot be asked whether the running coroutine can be suspended.
+local ASK, ask = PENDING, nil
+local depths = setmetatable({}, { __mode = "k" })
 if old == "Lua 5.2" then
-  -- What cannot be suspended raises, and that is caught by a pcall that can.
+  -- It asks whoever resumed it, by a yield of this marker, and so on up to the host, which resumes at once what yields anything but its own marker.
+  -- What cannot be suspended raises, and that is caught by a pcall that can; `false` is the answer then.
+  ASK = {}
   function ask()
     local ok, answer = pcall(yield, ASK)
     return ok and answer ~= false
   end
 elseif old == "Lua 5.1" then
   -- Here pcall cannot. But nothing can be suspended exactly inside of calls that were made from C, and how many of those there are is known by
-  -- how many more are allowed.
+  -- how many more are allowed. Each resume of a script's is one, too, and known.
   local function room(depth)
     local ok, deepest = pcall(room, depth + 1)
     return ok and deepest or depth
   end
-  local _, most = resume(create(function() return (room(0)) end))
+  local most = measure(room)
   function ask()
-    return room(0) == most and yield(ASK) ~= false
+    return room(0) == most - (depths[running()] or 0)
   end
 end
 
@@ -71,6 +72,9 @@ local function resume_passing_on(co, ...)
   end
   if passes() then
     stuck[co] = nil
+    if old == "Lua 5.1" then
+      depths[co] = (depths[running()] or 0) + 1
+    end
     return pass_on(co, ...)
   end
   stuck[co] = true

@@ -29,6 +29,8 @@ pub(crate) fn can_yield(lua: &Lua, replace: bool) -> mlua::Result<Function> {
             global("setmetatable")?,
             global("pcall")?,
             OLD,
+            // In a coroutine that the host resumes.
+            lua.create_function(|lua, room: Function| lua.create_thread(room)?.resume::<i64>(0))?,
         ))?;
     if let Some(pcall) = pcall {
         lua.globals().raw_set("pcall", pcall)?;

@@ -19,6 +19,8 @@ pub(crate) fn run() -> Result<(), Failed> {
         "suite",
         "--test",
         "raw",
+        "--test",
+        "corpus",
         "--",
         "--skip",
         "redis",

@@ -119,6 +119,17 @@ fn the_contract_holds_in_the_stock_interpreter() {
     assert!(count > 15, "{count}");
 }
 
+/// As they are: a copy of one is where a program begins.
+#[test]
+fn the_examples_run_in_the_stock_interpreter() {
+    let (folder, mut count) = (folder("examples"), 0);
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/lua")).unwrap() {
+        run(&entry.unwrap().path(), &folder, &[]);
+        count += 1;
+    }
+    assert!(count >= 7, "{count}");
+}
+
 #[test]
 fn configuration_comes_from_the_environment_or_a_file_or_is_one_store_in_memory() {
     let folder = folder("configuration");

@@ -80,7 +80,12 @@ impl Vm {
              [stores.'app:small']\nbackend = '{backend}'\noptions = {{ {settings} }}\n\
              default_ttl = '100ms'\nmax_ttl = '1h'\nmax_value_size = '1KiB'\nmax_depth = 4\n{more}"
         );
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Where iterators block (see `for_scripts`), connections need a thread of their own meanwhile.
+        let runtime = if cfg!(feature = "lua51") {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+        } else {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+        };
         let options = match bench {
             Bench::RedisBlocking => {
                 let inner = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -13,7 +13,7 @@ end
 
 refused("value: function", print)
 refused("value.a.b: function", { a = { b = print } })
-refused("value.list[3]: thread", { list = { 1, 2, coroutine.create(print) } })
+refused("value.list[3]: thread", { list = { 1, 2, coroutine.create(function() end) } })
 refused("value[1]: userdata", { cache })
 refused("value[1]: userdata", { errors.new("x") })
 refused("value: table as a key", { [{}] = 1 })
