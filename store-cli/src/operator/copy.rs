@@ -85,7 +85,7 @@ impl Going {
 
 impl Drop for Going {
     fn drop(&mut self) {
-        if !self.quiet && self.counts.copied > 0 {
+        if !self.quiet {
             let copied = readable::count(self.counts.copied);
             eprintln!("store: {copied} were copied before; go on with --keep-existing");
         }
