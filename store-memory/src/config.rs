@@ -30,7 +30,7 @@ pub struct MemoryOptions {
     /// The most live entries: 1 or more. Default: no limit.
     #[serde(default)]
     pub max_entries: Option<u64>,
-    /// The most bytes: of keys, values, and 104 for each entry. Default: no limit.
+    /// The most bytes: of keys, values, and 92 for each entry. Default: no limit.
     #[serde(default)]
     pub max_bytes: Option<Size>,
     /// What happens at a limit; needs one. Default: `"reject"`.
@@ -102,7 +102,7 @@ impl Builder {
         self
     }
 
-    /// The most bytes: of keys, values, and 104 for each entry. At least 1.
+    /// The most bytes: of keys, values, and 92 for each entry. At least 1.
     pub fn max_bytes(mut self, max: u64) -> Builder {
         self.max_bytes = Some(max.max(1));
         self
@@ -147,7 +147,7 @@ impl Builder {
             let small = |limit: Option<u64>, part: u64| {
                 limit.map_or(usize::MAX, |limit| usize::try_from(limit / part).unwrap_or(usize::MAX))
             };
-            (8 * threads).min(64).min(small(self.max_entries, 1024)).min(small(self.max_bytes, 1 << 20))
+            (4 * threads).min(64).min(small(self.max_entries, 1024)).min(small(self.max_bytes, 1 << 20))
         });
         wanted.clamp(1, 1024).next_power_of_two()
     }

@@ -1,6 +1,7 @@
 //! The ordered index of a shard: slot numbers in the byte order of their keys.
 //!
-//! A B+ tree of two kinds of parts: leaves of up to [`FULL`] items, and a map from each leaf's lower fence to the leaf. An
+//! A B+ tree of two kinds of parts: leaves of up to [`FULL`] items, and a map from each leaf's lower fence to the leaf. Fences are
+//! short, and mostly lie within the map's nodes ([`KeyBuf`]), so that the way down follows no pointer but the nodes' own. An
 //! item is a slot number and a *digest*: the 4 bytes of the key after what all keys between the leaf's fences have in common
 //! (Bayer and Unterauer, "Prefix B-trees", TODS 1977). Most comparisons are settled by digests, which lie side by side, and
 //! touch no entry; only equal digests look at the keys themselves. An item costs 8 bytes.
@@ -8,6 +9,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
+
+use store_core::KeyBuf;
 
 use crate::entries::Entries;
 
@@ -33,7 +36,7 @@ struct Leaf {
 #[derive(Debug)]
 pub(crate) struct Order {
     /// Lower fence (included) to leaf. The first fence is empty. Each leaf ends at the next fence.
-    leaves: BTreeMap<Box<[u8]>, Leaf>,
+    leaves: BTreeMap<KeyBuf, Leaf>,
 }
 
 fn digest(key: &[u8], skip: usize) -> u32 {
@@ -87,14 +90,14 @@ impl Order {
     }
 
     fn fence_after(&self, fence: &[u8]) -> Option<&[u8]> {
-        self.leaves.range::<[u8], _>((Excluded(fence), Unbounded)).next().map(|(fence, _)| &**fence)
+        self.leaves.range::<[u8], _>((Excluded(fence), Unbounded)).next().map(|(fence, _)| fence.as_bytes())
     }
 
     /// Adds a slot whose key is not in the index.
     pub(crate) fn insert(&mut self, slot: u32, key: &[u8], entries: &Entries) {
         let Some((fence, leaf)) = self.leaf_mut(key) else {
             let item = Item { digest: digest(key, 0), slot };
-            self.leaves.insert(Box::default(), Leaf { skip: 0, items: vec![item] });
+            self.leaves.insert(KeyBuf::from(&b""[..]), Leaf { skip: 0, items: vec![item] });
             return;
         };
         let (at, _) = leaf.search(key, entries);
@@ -115,7 +118,7 @@ impl Order {
         }
         let (Some(below), Some(above)) = (leaf.items.last(), right.first()) else { return };
         let first = entries.key(above.slot);
-        let split: Box<[u8]> = first[..=common(entries.key(below.slot), first)].into();
+        let split = KeyBuf::from(&first[..=common(entries.key(below.slot), first)]);
         let left_skip = common(fence, &split);
         leaf.set_skip(left_skip, entries);
         let right_skip = self.fence_after(&split).map_or(0, |end| common(&split, end));
@@ -142,13 +145,13 @@ impl Order {
             }
             return;
         }
-        let fence: Box<[u8]> = fence.into();
+        let fence = KeyBuf::from(fence);
         self.merge(&fence, len, entries);
     }
 
     /// Appends a sparse leaf to the one before it, if they fit well together.
     fn merge(&mut self, fence: &[u8], len: usize, entries: &Entries) {
-        let end = self.fence_after(fence).map(Box::<[u8]>::from);
+        let end = self.fence_after(fence).map(KeyBuf::from);
         let Some((before, left)) = self.leaves.range::<[u8], _>((Unbounded, Excluded(fence))).next_back() else {
             return;
         };
@@ -181,19 +184,21 @@ impl Order {
         exclusive: bool,
         entries: &'a Entries,
     ) -> impl Iterator<Item = u32> + 'a {
-        let mut leaves = self.leaves.range::<[u8], _>((Unbounded, Included(from)));
-        let first = leaves.next_back().map(|(_, leaf)| {
+        let found = self.leaves.range::<[u8], _>((Unbounded, Included(from))).next_back();
+        let first = found.map(|(_, leaf)| {
             let (at, equal) = leaf.search(from, entries);
             &leaf.items[at + usize::from(equal && exclusive)..]
         });
-        let rest = self.leaves.range::<[u8], _>((Excluded(from), Unbounded)).map(|(_, leaf)| &*leaf.items);
+        // A second way down the map only for whoever comes to the end of the first leaf.
+        let after = |fence: &'a [u8]| self.leaves.range::<[u8], _>((Excluded(fence), Unbounded));
+        let rest = found.into_iter().flat_map(move |(fence, _)| after(fence)).map(|(_, leaf)| &*leaf.items);
         first.into_iter().chain(rest).flatten().map(|item| item.slot)
     }
 
     /// Bytes of memory, about.
     pub(crate) fn memory(&self) -> usize {
-        let leaf = size_of::<Box<[u8]>>() + size_of::<Leaf>();
-        self.leaves.iter().map(|(fence, part)| leaf + fence.len() + part.items.capacity() * size_of::<Item>()).sum()
+        let leaf = size_of::<KeyBuf>() + size_of::<Leaf>();
+        self.leaves.values().map(|part| leaf + part.items.capacity() * size_of::<Item>()).sum()
     }
 }
 

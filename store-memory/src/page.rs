@@ -40,10 +40,15 @@ impl Shard {
         let mut look = Look { live: VecDeque::with_capacity(want), last: None, examined: 0, end: false };
         let mut slots = self.slots(from, exclusive).peekable();
         let mut batch = Vec::with_capacity(want);
-        while slots.peek().is_some() {
+        let mut last = None;
+        'looking: loop {
+            if slots.peek().is_none() {
+                look.end = true;
+                break;
+            }
             let missing = want.saturating_sub(look.live.len()).min(stride.saturating_sub(look.examined));
             if missing == 0 {
-                return look;
+                break;
             }
             batch.clear();
             batch.extend(slots.by_ref().take(missing));
@@ -52,17 +57,17 @@ impl Shard {
                 let Some(record) = self.entry(slot) else { continue };
                 if !record.key().starts_with(prefix) {
                     look.end = true;
-                    return look;
+                    break 'looking;
                 }
                 look.examined += 1;
-                look.last = Some(record.clone());
+                last = Some(record);
                 let deadline = record.deadline();
                 if !deadline.has_passed(now) {
                     look.live.push_back(Found { record: record.clone(), deadline });
                 }
             }
         }
-        look.end = true;
+        look.last = last.cloned();
         look
     }
 }
@@ -95,16 +100,14 @@ impl PartialEq for Head {
 impl Eq for Head {}
 
 /// `now` is the precise time: an entry that was live to the coarse clock has a moment left at least.
-fn item(record: &Record, deadline: Deadline, now: Time, want: Want) -> Item {
-    let entry = match want {
-        Want::Keys => None,
-        Want::Entries => Some(Entry {
-            value: Payload::from(record.clone()),
-            version: Version::from_u64(record.version()),
-            ttl: deadline.left(now).unwrap_or(Ttl::Left(std::time::Duration::from_nanos(1))),
-        }),
-    };
-    Item { key: record.key().into(), entry }
+fn item(record: Record, deadline: Deadline, now: Time, want: Want) -> Item {
+    let key = record.key().into();
+    let entry = (want == Want::Entries).then(|| Entry {
+        version: Version::from_u64(record.version()),
+        value: Payload::from(record),
+        ttl: deadline.left(now).unwrap_or(Ttl::Left(std::time::Duration::from_nanos(1))),
+    });
+    Item { key, entry }
 }
 
 /// What is still to come of the shards looked at, and where each goes on.
@@ -166,7 +169,7 @@ impl Inner {
                     break;
                 }
                 Some(deadline) => {
-                    page.items.push(item(&head.key, deadline, precise, list.want));
+                    page.items.push(item(head.key, deadline, precise, list.want));
                     merge.next_of(head.shard);
                 }
                 None if merge.examined >= BUDGET => {
@@ -200,7 +203,7 @@ impl Inner {
             let want = scan.limit.max(1) - page.items.len();
             let look = shard.read().look(scan.prefix, from, exclusive, now, want.min(STRIDE), STRIDE);
             examined += look.examined;
-            let items = look.live.iter().map(|found| item(&found.record, found.deadline, precise, scan.want));
+            let items = look.live.into_iter().map(|found| item(found.record, found.deadline, precise, scan.want));
             page.items.extend(items);
             place.advance(look.last.as_ref().map(Record::key).filter(|_| !look.end));
         }

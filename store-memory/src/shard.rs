@@ -221,15 +221,21 @@ impl Shard {
     /// leave. Looks at no more than `budget` others.
     pub(crate) fn reclaim(&mut self, now: Time, budget: usize, freed: &mut Vec<Record>) -> Step {
         let mut step = Step::default();
-        for _ in 0..budget {
-            let Some(wheel) = &mut self.wheel else { break };
-            let Some(slot) = wheel.pop(now.millis_floor(), &mut self.entries.slab) else { break };
+        let mut due = Vec::with_capacity(budget.min(64));
+        if let Some(wheel) = &mut self.wheel {
+            let pop = || wheel.pop(now.millis_floor(), &mut self.entries.slab);
+            due.extend(std::iter::from_fn(pop).take(budget));
+        }
+        self.bring(&due);
+        for slot in due {
             let at = self.entries.locate(slot);
             let deadline = self.entries.table.record(at).map_or(Deadline::NEVER, Record::deadline);
             if deadline.has_passed(now) {
                 freed.extend(self.remove(at));
                 step.reclaimed += 1;
-            } else if deadline != Deadline::NEVER {
+            } else if let Some(wheel) = &mut self.wheel
+                && deadline != Deadline::NEVER
+            {
                 wheel.insert(slot, deadline.as_millis(), &mut self.entries.slab);
             }
         }

@@ -37,10 +37,7 @@ pub(crate) async fn h1_a_released_handle_refuses_everything(cx: &Cx) {
         refused(handle.delete_many(&["k"]).await, Kind::Invalid),
         refused(handle.list(&ListOptions::default()).await, Kind::Invalid),
         refused(handle.clear("").await, Kind::Invalid),
-        refused(
-            handle.get_or_set("k", LoadOptions::default(), || async { Ok(Loaded::value(2)) }).await,
-            Kind::Invalid,
-        ),
+        refused(handle.get_or_set("k", LoadOptions::default(), || async { Ok(Loaded::value(2)) }).await, Kind::Invalid),
         refused(handle.info(), Kind::Invalid),
         refused(handle.check(), Kind::Invalid),
     ];

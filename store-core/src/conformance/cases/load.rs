@@ -118,8 +118,7 @@ pub(crate) async fn get_or_set_failures_are_shared_and_cache_nothing(cx: &Cx) {
         SystemTimer.sleep(Duration::from_millis(20)).await;
         Err::<Loaded<i64>, _>(Error::new(Kind::RateLimited, "slow down").with_detail("after", 3))
     };
-    let (first, second) =
-        both(handle.get_or_set("k", options, loader), handle.get_or_set("k", options, loader)).await;
+    let (first, second) = both(handle.get_or_set("k", options, loader), handle.get_or_set("k", options, loader)).await;
     for error in [refused(first, Kind::RateLimited), refused(second, Kind::RateLimited)] {
         assert_eq!(error.detail("after"), Some(&crate::Value::Integer(3)), "{error:?}");
         assert!(error.is_retryable());
