@@ -1,9 +1,10 @@
-//! Batches of 100, beside the same by single operations.
+//! Batches of 100, beside the same by single operations; of the other stores beside those of their raw engines.
 
 mod common;
 
 use std::hint::black_box;
 
+use common::backends::{self, Backends};
 use common::{COUNT, VALUE, around, filled, get, lifetime, set};
 use criterion::{Criterion, criterion_group, criterion_main};
 use store_benches::Keys;
@@ -29,5 +30,14 @@ fn batch(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, batch);
+fn others(criterion: &mut Criterion) {
+    let keys = Keys::new(backends::COUNT);
+    let backends = Backends::open(&keys);
+    let mut next = around(&keys);
+    let names: Vec<&[u8]> = (0..100).map(|_| next()).collect();
+    backends.beside(criterion, "get 100", |subject| subject.get_many(&names));
+    backends.beside(criterion, "set 100", |subject| subject.set_many(&names));
+}
+
+criterion_group!(benches, batch, others);
 criterion_main!(benches);

@@ -1,10 +1,11 @@
-//! Several threads, beside a map under one lock: on keys of their own, and all on one.
+//! Several threads, beside a map under one lock: on keys of their own, and all on one; on the other stores beside their raw engines.
 
 mod common;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use common::backends::{self, Backends};
 use common::{COUNT, VALUE, filled, get, lifetime, raw, set};
 use criterion::{Criterion, criterion_group, criterion_main};
 use store_benches::{Keys, Workload};
@@ -59,5 +60,25 @@ fn contention(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, contention);
+fn others(criterion: &mut Criterion) {
+    let keys = Keys::new(backends::COUNT);
+    let backends = Backends::open(&keys);
+    let work: Vec<Workload> = (0..4).map(|seed| Workload::zipf(backends::COUNT, 0.99, 1 << 16, seed)).collect();
+    for threads in [1, 2, 4] {
+        for (backend, name, subject) in backends.each() {
+            let mut group = criterion.benchmark_group(format!("contention, {backend}"));
+            group.bench_function(format!("95 % reads, {threads} threads, {name}"), |b| {
+                b.iter_custom(|count| {
+                    run(threads, count, |thread, turn| {
+                        let key = keys.get(work[thread].numbers()[(turn % (1 << 16)) as usize]);
+                        if turn % 20 == 0 { subject.set(key) } else { subject.get(key) }
+                    })
+                });
+            });
+            group.finish();
+        }
+    }
+}
+
+criterion_group!(benches, contention, others);
 criterion_main!(benches);

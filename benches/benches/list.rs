@@ -1,4 +1,4 @@
-//! Pages of 100, beside those of a sorted map that needs no lock and no merging.
+//! Pages of 100, beside those of a sorted map that needs no lock and no merging; of the other stores beside their raw engines.
 
 mod common;
 
@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::ops::Bound::{Included, Unbounded};
 
+use common::backends::{self, Backends};
 use common::{COUNT, VALUE, around, filled, lifetime};
 use criterion::{Criterion, criterion_group, criterion_main};
 use store_benches::Keys;
@@ -40,5 +41,16 @@ fn list(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, list);
+fn others(criterion: &mut Criterion) {
+    let keys = Keys::new(backends::COUNT);
+    let backends = Backends::open(&keys);
+    // The half of the keys with a full page after each.
+    let mut next = around(&keys);
+    let mut after = move || std::iter::repeat_with(&mut next).find(|key| *key < &b"key:000000005000"[..]);
+    backends.beside(criterion, "page of 100", |subject| {
+        assert_eq!(subject.page(after().unwrap_or_default()), 100);
+    });
+}
+
+criterion_group!(benches, list, others);
 criterion_main!(benches);

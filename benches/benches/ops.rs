@@ -1,9 +1,10 @@
-//! Single-key operations of the store in memory, beside a plain map under one lock.
+//! Single-key operations of the store in memory, beside a plain map under one lock; of the other stores beside their raw engines.
 
 mod common;
 
 use std::hint::black_box;
 
+use common::backends::{self, Backends};
 use common::{COUNT, VALUE, around, filled, get, lifetime, raw, set};
 use criterion::{Criterion, criterion_group, criterion_main};
 use store_benches::Keys;
@@ -50,5 +51,17 @@ fn ops(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ops);
+fn others(criterion: &mut Criterion) {
+    let keys = Keys::new(backends::COUNT);
+    let backends = Backends::open(&keys);
+    let mut next = around(&keys);
+    backends.beside(criterion, "get", |subject| subject.get(next()));
+    backends.beside(criterion, "set", |subject| subject.set(next()));
+    backends.beside(criterion, "new key and delete", |subject| {
+        subject.set(b"key:000000005000x");
+        subject.delete(b"key:000000005000x");
+    });
+}
+
+criterion_group!(benches, ops, others);
 criterion_main!(benches);

@@ -1,9 +1,11 @@
-//! What expiry costs: setting and moving deadlines, sets while many entries are expired, and freeing them.
+//! What expiry costs: setting and moving deadlines, sets while many entries are expired, and freeing them. sled knows no expiry: there
+//! the raw engine is what a write without any costs.
 
 mod common;
 
 use std::time::Duration;
 
+use common::backends::{self, Backends};
 use common::{COUNT, VALUE, around, filled, lifetime, set};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use store_benches::Keys;
@@ -52,5 +54,17 @@ fn ttl(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ttl);
+fn others(criterion: &mut Criterion) {
+    let keys = Keys::new(backends::COUNT);
+    let backends = Backends::open(&keys);
+    let mut next = around(&keys);
+    backends.beside(criterion, "move a deadline", |subject| {
+        let key = next();
+        if !subject.touch(key) {
+            subject.set(key);
+        }
+    });
+}
+
+criterion_group!(benches, ttl, others);
 criterion_main!(benches);

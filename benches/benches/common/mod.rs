@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each benchmark uses some; a benchmark may fail loudly")]
 
+pub(crate) mod backends;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

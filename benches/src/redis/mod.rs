@@ -164,11 +164,17 @@ pub fn run(
     entrants: &[Entrant],
     report: &mut Report,
 ) -> io::Result<()> {
+    let entrants: Vec<&Entrant> = entrants
+        .iter()
+        .enumerate()
+        .filter(|(at, entrant)| *at == 0 || plan.takes(entrant.name))
+        .map(|(_, it)| it)
+        .collect();
     for &(row, title, work, callers) in ROWS.iter().filter(|row| plan.wants(row.0)) {
         entrants.iter().for_each(|entrant| runtime.block_on(entrant.client.fill()));
         let turns: Vec<(Turns, RefCell<Vec<f64>>)> = entrants.iter().map(|_| Default::default()).collect();
         let mut contenders = Vec::new();
-        for (entrant, (turns, costs)) in entrants.iter().zip(&turns) {
+        for (&entrant, (turns, costs)) in entrants.iter().zip(&turns) {
             contenders.push(Contender::new(entrant.name, move || {
                 if work == Work::Delete {
                     // So that there is something to delete.
