@@ -2,19 +2,22 @@
 //!
 //! A writer applies its change and takes a ticket, the number of changes so far. The thread notes that number, flushes sled,
 //! asks the device to keep it, and completes every ticket up to the number: all of those were applied before the flush began.
+//! With a journal (`journal.rs`) the change is queued first and the ticket is its place in the queue; the thread appends the
+//! queue to the journal.
 //! While it waits for the device the next group gathers. The technique is that of database logs (DeWitt et al., "Implementation
 //! Techniques for Main Memory Database Systems", SIGMOD 1984).
 //!
 //! Writers that were told of one commit write again at about the same time. The first of them does not start the next commit
 //! alone: the thread waits for as many as there were before, for half the time that the last commit took at most. One writer
-//! never waits for another.
+//! never waits for another. After a commit for one writer the thread looks for the next
+//! request for a moment before it sleeps, as long as one comes: being woken takes about as long as the device does.
 //!
 //! Waiting is a future without a thread of its own. A failure is final: it completes all tickets with an error, and all later ones.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
@@ -23,6 +26,7 @@ use std::time::{Duration, Instant};
 use store_core::{Error, Kind, Outcome, Result};
 
 use crate::error;
+use crate::journal::{Change, Frame};
 
 /// How long one commit may take before those who wait for it are told so.
 const STUCK: Duration = Duration::from_secs(30);
@@ -39,10 +43,34 @@ pub(crate) struct Committer {
 
 struct Shared {
     applied: AtomicU64,
+    /// Whether changes are queued for the journal. It never becomes true again.
+    journaled: AtomicBool,
+    queue: Mutex<Queue>,
+    /// A copy of what the state says, for the thread to look at without the lock.
+    wanted: AtomicU64,
     state: Mutex<State>,
     work: Condvar,
     /// How often to commit what nobody waits for.
     every: Duration,
+}
+
+/// Changes that wait for the next commit.
+#[derive(Debug, Default)]
+struct Queue {
+    frame: Frame,
+    large: bool,
+    closed: bool,
+}
+
+/// What one commit makes durable.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    /// The changes that were queued.
+    pub(crate) frame: Frame,
+    /// Some of them are not in the frame, because their values are in sled alone.
+    pub(crate) large: bool,
+    /// Nothing is queued any more: from here on sled's log is the only one.
+    pub(crate) last: bool,
 }
 
 #[derive(Default)]
@@ -59,6 +87,8 @@ struct State {
     waiter: u64,
     /// How many the last commit completed.
     group: usize,
+    /// The thread sleeps and has to be woken.
+    asleep: bool,
 }
 
 impl std::fmt::Debug for Shared {
@@ -71,17 +101,39 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what was queued, and how many changes that makes: those were all queued, or applied.
+    fn take(&self, group: &mut Group) -> Ticket {
+        group.frame.clear();
+        let mut queue = self.queue();
+        std::mem::swap(&mut queue.frame, &mut group.frame);
+        group.large = std::mem::take(&mut queue.large);
+        group.last = queue.closed;
+        self.applied.load(Ordering::Acquire)
+    }
 }
 
 impl Committer {
-    /// Starts the thread. `sync` makes everything applied before its call durable.
+    /// Starts the thread. `sync` makes the group durable, and everything that was applied before its call.
     pub(crate) fn start(
         every: Duration,
-        sync: impl FnMut() -> Result<()> + Send + 'static,
+        journaled: bool,
+        sync: impl FnMut(&mut Group) -> Result<()> + Send + 'static,
         failed: impl Fn(&Error) + Send + 'static,
     ) -> Result<Committer> {
-        let shared =
-            Arc::new(Shared { applied: AtomicU64::new(0), state: Mutex::default(), work: Condvar::new(), every });
+        let shared = Arc::new(Shared {
+            applied: AtomicU64::new(0),
+            journaled: AtomicBool::new(journaled),
+            queue: Mutex::new(Queue { closed: !journaled, ..Queue::default() }),
+            wanted: AtomicU64::new(0),
+            state: Mutex::default(),
+            work: Condvar::new(),
+            every,
+        });
         let thread = std::thread::Builder::new()
             .name("store-commit".to_owned())
             .spawn({
@@ -95,6 +147,41 @@ impl Committer {
     /// Counts a change that has been applied.
     pub(crate) fn applied(&self) -> Ticket {
         self.shared.applied.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Whether changes are to be queued before they are applied.
+    pub(crate) fn is_journaled(&self) -> bool {
+        self.shared.journaled.load(Ordering::Relaxed)
+    }
+
+    /// Queues a change that is about to be applied; `None` if that is not asked for, and the change is to be counted when it has
+    /// been. The lock of the key is held meanwhile. Of a `large` value the change is not queued, only that there was one.
+    pub(crate) fn queue(&self, change: &Change<'_>, large: bool) -> Result<Option<Ticket>> {
+        if !self.is_journaled() {
+            return Ok(None);
+        }
+        let mut queue = self.shared.queue();
+        if queue.closed {
+            return Ok(None);
+        }
+        if queue.frame.len() >= QUEUED {
+            let message = "more writes wait for the device than memory is set aside for";
+            return Err(Error::unavailable(message).with_reason("overloaded"));
+        }
+        if large {
+            queue.large = true;
+        } else {
+            queue.frame.push(change);
+        }
+        Ok(Some(self.applied()))
+    }
+
+    /// Has the journal left: when the ticket is durable, sled's log has everything and is the only one.
+    pub(crate) fn leave_journal(&self) -> Ticket {
+        let mut queue = self.shared.queue();
+        queue.closed = true;
+        self.shared.journaled.store(false, Ordering::Relaxed);
+        self.applied()
     }
 
     /// A ticket for everything applied so far.
@@ -140,8 +227,42 @@ fn fail(state: &mut State, error: Error) {
 
 /// The longest that a commit waits for a group to come together.
 const GATHER: Duration = Duration::from_millis(2);
+/// Groups above this are not waited for: those who write keep the processors busy while the device works for the others.
+const MANY: usize = 16;
+/// How long to look for the next request of a single writer before sleeping: about what two threads take to wake each other.
+const LOOK: Duration = Duration::from_micros(120);
+/// Bytes that may wait for a device that does not come back, before writes are refused.
+const QUEUED: usize = 64 << 20;
 
-fn run(shared: &Shared, mut sync: impl FnMut() -> Result<()>, failed: impl Fn(&Error)) {
+/// When to look for the next request: after a few looks in vain not the next time, then not the next three times, and so on.
+#[derive(Default)]
+struct Look {
+    skip: u32,
+    vain: u32,
+}
+
+impl Look {
+    fn out(&mut self, shared: &Shared, durable: Ticket) {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return;
+        }
+        let began = Instant::now();
+        while began.elapsed() < LOOK {
+            if shared.wanted.load(Ordering::Acquire) > durable {
+                self.vain = 0;
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        self.vain = (self.vain + 1).min(12);
+        self.skip = (1 << self.vain.saturating_sub(4)) - 1;
+    }
+}
+
+fn run(shared: &Shared, mut sync: impl FnMut(&mut Group) -> Result<()>, failed: impl Fn(&Error)) {
+    let mut group = Group::default();
+    let mut look = Look::default();
     // Early enough that a change is durable within the interval, if this commit takes no longer than twice the last one.
     let pace = |cost: Duration| shared.every.saturating_sub(cost * 2).clamp(shared.every / 2, shared.every / 10 * 9);
     let mut every = pace(Duration::ZERO);
@@ -158,17 +279,18 @@ fn run(shared: &Shared, mut sync: impl FnMut() -> Result<()>, failed: impl Fn(&E
             }
         } else if state.wanted > state.durable || overdue || state.stop {
             let waited = gathering.get_or_insert_with(Instant::now).elapsed();
-            if !overdue && !state.stop && state.waiters.len() < state.group && waited < patience {
-                state = shared.work.wait_timeout(state, patience - waited).unwrap_or_else(PoisonError::into_inner).0;
+            let few = state.waiters.len() < state.group && state.group <= MANY;
+            if few && !overdue && !state.stop && waited < patience {
+                state = sleep(shared, state, patience - waited);
                 continue;
             }
             gathering = None;
             state.began = Some(Instant::now());
             drop(state);
             last = Instant::now();
-            // Read after the lock is let go: what is applied until here is in this commit.
-            let upto = shared.applied.load(Ordering::Acquire);
-            let result = error::caught(&mut sync);
+            // After the lock is let go: what is applied until here is in this commit.
+            let upto = shared.take(&mut group);
+            let result = error::caught(|| sync(&mut group));
             every = pace(last.elapsed());
             patience = (last.elapsed() / 2).min(GATHER);
             state = shared.state();
@@ -179,10 +301,14 @@ fn run(shared: &Shared, mut sync: impl FnMut() -> Result<()>, failed: impl Fn(&E
                     let later = state.waiters.split_off(&(upto + 1, 0));
                     let told = std::mem::replace(&mut state.waiters, later);
                     state.group = told.len();
+                    let alone = told.len() == 1;
                     // They run at once, and should not find the door closed.
                     drop(state);
                     for waker in told.into_values() {
                         waker.wake();
+                    }
+                    if alone {
+                        look.out(shared, upto);
                     }
                     state = shared.state();
                 }
@@ -195,8 +321,15 @@ fn run(shared: &Shared, mut sync: impl FnMut() -> Result<()>, failed: impl Fn(&E
         }
         let left = every.saturating_sub(last.elapsed()).max(Duration::from_millis(1));
         let wait = if applied > state.durable { left } else { every };
-        state = shared.work.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        state = sleep(shared, state, wait);
     }
+}
+
+fn sleep<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
+    state.asleep = true;
+    let mut state = shared.work.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0;
+    state.asleep = false;
+    state
 }
 
 /// Waits for a commit. Dropping it gives up waiting; the change stays applied.
@@ -228,8 +361,9 @@ impl Future for Wait<'_> {
         state.waiters.insert((self.ticket, waiter), cx.waker().clone());
         let first = state.wanted <= state.durable;
         state.wanted = state.wanted.max(self.ticket);
+        self.shared.wanted.store(state.wanted, Ordering::Release);
         // The first starts the wait for the others, the last one ends it.
-        if state.began.is_none() && (first || state.waiters.len() >= state.group) {
+        if state.asleep && (first || state.waiters.len() >= state.group) {
             self.shared.work.notify_all();
         }
         drop(state);

@@ -161,9 +161,15 @@ impl Backend for SledBackend {
         let space = blocking("store-open", move || {
             let mut open = slot.lock().unwrap_or_else(PoisonError::into_inner);
             let db = match open.upgrade() {
-                Some(db) => share(db, settings)?,
+                Some(db) => {
+                    let db = share(db, settings)?;
+                    if durability != Durability::Sync {
+                        db.leave_journal()?;
+                    }
+                    db
+                }
                 None => {
-                    let db = Arc::new(Database::open(&path, settings)?);
+                    let db = Arc::new(Database::open(&path, settings, durability == Durability::Sync)?);
                     *open = Arc::downgrade(&db);
                     db
                 }

@@ -12,19 +12,22 @@ use store_core::{Error, Outcome, Result, VersionCipher, random_u64};
 use crate::commit::Committer;
 use crate::error::{self, caught, corrupt, engine};
 use crate::files::{self, Files, Note};
+use crate::journal::{self, Journal, Left, Mark};
+use crate::log::{Log, Stripes};
 use crate::record::number;
+use crate::replay::replay;
 use crate::sweep::Sweeper;
 
 /// How long to wait for a lock that is being let go.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many version counters are reserved at a time: durably, once a run in practice.
 const BLOCK: u64 = 1 << 32;
-const STRIPES: usize = 256;
-/// The format of new databases; those of format 1 are taken over when they are opened.
-const FORMAT: u64 = 2;
+/// The format of new databases; older ones are taken over when they are opened. Records are still those of format 2; what is
+/// new in 3 is the journal, which earlier versions of this library would not replay.
+const FORMAT: u64 = 3;
 /// The tree of names and numbers: `format`, `id`, `cipher` (the key of versions), `versions` (the first counter that no
-/// run has reserved yet), `closed` (the first counter of the last run that ended in order).
-const META: &[u8] = b"m";
+/// run has reserved yet), `closed` (the first counter of the last run that ended in order), `journal` (see `journal.rs`).
+pub(crate) const META: &[u8] = b"m";
 
 /// What a database is opened with. Stores that share one agree on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub(crate) struct Database {
     committer: Committer,
     sweeper: Sweeper,
     hasher: foldhash::fast::RandomState,
-    stripes: Box<[Mutex<()>]>,
+    stripes: Arc<Stripes>,
     /// Last, so that the lock is let go when everything else has ended.
     _lock: File,
 }
@@ -73,7 +76,7 @@ const NO_WRITES: u8 = 1;
 const NOTHING: u8 = 2;
 
 impl Health {
-    fn writable(&self) -> Result<()> {
+    pub(crate) fn writable(&self) -> Result<()> {
         if self.state.load(Ordering::Acquire) == FINE { Ok(()) } else { Err(self.error()) }
     }
 
@@ -102,9 +105,11 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
-    /// Opens or makes the database in a folder. Blocks, for as long as sled needs to recover.
-    pub(crate) fn open(path: &Path, settings: Settings) -> Result<Database> {
-        open(path, settings).map_err(|error| error.or_detail("path", || path.to_string_lossy().into_owned().into()))
+    /// Opens or makes the database in a folder. Blocks, for as long as sled needs to recover. `journaled`: everybody who writes
+    /// waits until it is durable, so a journal is worth its while.
+    pub(crate) fn open(path: &Path, settings: Settings, journaled: bool) -> Result<Database> {
+        open(path, settings, journaled)
+            .map_err(|error| error.or_detail("path", || path.to_string_lossy().into_owned().into()))
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -118,7 +123,7 @@ impl Database {
     /// Bytes on disk, of all stores of the folder together.
     pub(crate) fn bytes(&self) -> Option<u64> {
         let engine = self.engine.as_ref()?;
-        self.read(|| engine.db.size_on_disk()).ok()
+        self.read(|| engine.db.size_on_disk()).ok().map(|bytes| bytes + journal::bytes(&self.path))
     }
 
     pub(crate) fn cipher(&self) -> VersionCipher {
@@ -197,8 +202,16 @@ impl Database {
     /// transactions lock every reader of every database in the process.
     pub(crate) fn stripe(&self, store: u64, key: &[u8]) -> MutexGuard<'_, ()> {
         let hash = self.hasher.hash_one((store, key));
-        let index = usize::try_from(hash % self.stripes.len() as u64).unwrap_or(0);
-        self.stripes[index].lock().unwrap_or_else(PoisonError::into_inner)
+        self.stripes.lock(hash)
+    }
+
+    /// Has sled's log for the only one from here on: somebody is about to write who does not wait, and who is promised that
+    /// there are no holes in what a crash leaves. Blocks for the time of a commit.
+    pub(crate) fn leave_journal(&self) -> Result<()> {
+        if !self.committer.is_journaled() {
+            return Ok(());
+        }
+        store_core::block_on(self.committer.wait(self.committer.leave_journal()))
     }
 
     /// What tells the keys of one store from those of another when they are locked.
@@ -240,6 +253,8 @@ impl Database {
         if self.health.writable().is_ok() {
             // The note is last: it promises that all before it is there. Without it, the next run only knows less.
             let _noted = caught(|| {
+                Mark::read(&meta)?.retired().write(&meta)?;
+                // Last in sled's log, so that no damage to the end of it goes unnoticed.
                 meta.insert("closed", &self.run.to_be_bytes()).map_err(engine)?;
                 Files::open(&self.path)?.sync(&db)?;
                 Note { closed: Some(self.run), ..self.note }.write(&self.path)
@@ -259,7 +274,7 @@ impl Drop for Database {
     }
 }
 
-fn open(path: &Path, settings: Settings) -> Result<Database> {
+fn open(path: &Path, settings: Settings, journaled: bool) -> Result<Database> {
     let started = Instant::now();
     let lock = loop {
         match files::lock(path)? {
@@ -283,28 +298,38 @@ fn open(path: &Path, settings: Settings) -> Result<Database> {
         let (note, cipher) = identify(&db, &meta, note)?;
         Ok((meta, note, cipher))
     })?;
-    let run = caught(|| {
+    let left = Left::read(path)?;
+    let (run, mark) = caught(|| {
+        let mark = Mark::read(&meta)?;
+        replay(&db, &left.frames(note.id, mark)?)?;
+        let mark = mark.retired();
         let run = read_number(&meta, "versions")?.ok_or_else(lost)?;
         let limit = run.checked_add(BLOCK).ok_or_else(lost)?;
         meta.insert("versions", &limit.to_be_bytes()).map_err(engine)?;
+        // Behind what was replayed: until this is durable the journal is replayed again.
+        mark.write(&meta)?;
         files.sync(&db)?;
-        Ok(run)
+        Ok((run, mark))
     })?;
+    drop(left);
     files.sync_names()?;
     note.write(path)?;
 
     let health = Arc::new(Health { path: path.to_owned(), state: AtomicU8::new(FINE), cause: OnceLock::new() });
-    let committer = Committer::start(
-        settings.flush_interval,
-        {
-            let db = db.clone();
-            move || files.sync(&db)
-        },
-        {
-            let health = Arc::clone(&health);
-            move |error| health.poison(error)
-        },
-    )?;
+    let stripes = Arc::new(Stripes::new());
+    let journal = if journaled { Some(Journal::open(path, note.id, mark)?) } else { None };
+    let mut log = Log {
+        db: db.clone(),
+        meta: meta.clone(),
+        files,
+        stripes: Arc::clone(&stripes),
+        health: Arc::clone(&health),
+        journal,
+    };
+    let committer = Committer::start(settings.flush_interval, journaled, move |group| log.commit(group), {
+        let health = Arc::clone(&health);
+        move |error| health.poison(error)
+    })?;
     Ok(Database {
         path: path.to_owned(),
         settings,
@@ -319,7 +344,7 @@ fn open(path: &Path, settings: Settings) -> Result<Database> {
         committer,
         sweeper: Sweeper::start()?,
         hasher: foldhash::fast::RandomState::default(),
-        stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+        stripes,
         _lock: lock,
     })
 }
@@ -348,8 +373,8 @@ fn open_sled(path: &Path, settings: Settings, started: Instant) -> Result<sled::
 fn identify(db: &sled::Db, meta: &sled::Tree, note: Option<Note>) -> Result<(Note, VersionCipher)> {
     match read_number(meta, "format")? {
         Some(FORMAT) => {}
-        // Format 2 reads all that format 1 wrote, and versions of this library that know only format 1 must not open it again.
-        Some(1) => drop(meta.insert("format", &FORMAT.to_be_bytes()).map_err(engine)?),
+        // All that they wrote is read, and versions of this library that know only those must not open it again.
+        Some(1 | 2) => drop(meta.insert("format", &FORMAT.to_be_bytes()).map_err(engine)?),
         Some(_) => {
             let message = "the database was written by a later version of this library";
             return Err(Error::internal(message).with_reason("format"));
@@ -392,7 +417,7 @@ pub(crate) fn store_id(tree: &[u8]) -> Option<String> {
     String::from_utf8(id.to_vec()).ok().filter(|id| !id.is_empty())
 }
 
-fn lost() -> Error {
+pub(crate) fn lost() -> Error {
     corrupt("the end of the database is damaged or gone: what was written last is missing")
 }
 

@@ -10,10 +10,12 @@ use std::time::Duration;
 use sled::IVec;
 use store_core::{Clock, Error, Kind, Result, SystemClock, Time};
 
-use crate::database::{Database, Settings, store_id};
+use crate::database::{Database, META, Settings, store_id};
 use crate::error::{caught, corrupt, engine, file};
 use crate::files;
+use crate::journal::{Left, Mark};
 use crate::record::{CHUNK, Head, hint, number, piece, pieces, split_hint};
+use crate::replay::replay;
 use crate::space::Space;
 
 /// What was found in a database.
@@ -92,7 +94,7 @@ pub fn check(path: &Path) -> Result<Report> {
     if !path.join("db").exists() {
         return Err(Error::new(Kind::NotFound, format!("there is no database in {}", path.display())));
     }
-    let db = Database::open(path, SETTINGS)?;
+    let db = Database::open(path, SETTINGS, false)?;
     let now = SystemClock::new().now();
     let ids = db.stores()?;
     let stores = ids.into_iter().map(|id| check_store(&db, id, now)).collect::<Result<_>>()?;
@@ -190,9 +192,11 @@ pub fn salvage(from: &Path, into: &Path) -> Result<Salvaged> {
     let copied = copy_folder(from, &copy).map_err(|cause| file("copying the damaged database", cause));
     let salvaged = copied.and_then(|()| {
         let old = open_damaged(&copy)?;
+        // What it does not bring is lost, as what sled cannot read.
+        let _replayed = caught(|| replay_damaged(&copy, &old));
         let fresh = into.join("new");
         fs::create_dir(&fresh).map_err(|cause| file("making the new database", cause))?;
-        let db = Arc::new(Database::open(&fresh, SETTINGS)?);
+        let db = Arc::new(Database::open(&fresh, SETTINGS, false)?);
         let mut salvaged = Salvaged::default();
         for name in old.tree_names() {
             if let Some(id) = store_id(&name) {
@@ -263,6 +267,17 @@ fn open_damaged(copy: &Path) -> Result<sled::Db> {
         result = attempt();
     }
     result.map_err(|error| corrupt("nothing of the database can be read").with_source(error))
+}
+
+/// Replays what can be read of the journal of a damaged database.
+fn replay_damaged(copy: &Path, old: &sled::Db) -> Result<()> {
+    let meta = old.open_tree(META).map_err(engine)?;
+    let id = meta.get("id").map_err(engine)?.map_or(0, |id| number(&id));
+    let left = Left::read(copy)?;
+    for frame in left.salvage(id, Mark::read(&meta)?) {
+        let _replayed = caught(|| replay(old, &[frame]));
+    }
+    Ok(())
 }
 
 fn salvage_store(old: &sled::Db, db: &Arc<Database>, id: &str, salvaged: &mut Salvaged) -> Result<()> {

@@ -106,6 +106,7 @@ impl Space {
 
     /// Removes some of the garbage: whether there was any.
     pub(crate) fn collect(&self) -> Result<bool> {
+        let _one = self.collecting.lock().unwrap_or_else(PoisonError::into_inner);
         let counter = self.garbage.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(counter) = counter else { return Ok(false) };
         let keys = self.db.read(|| {

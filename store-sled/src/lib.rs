@@ -30,7 +30,8 @@
 //! | `space.rs`, `large.rs`, `list.rs` | the operations, atomic per key |
 //! | `record.rs` | the bytes on disk |
 //! | `database.rs`, `files.rs` | an open database: lock, recovery, version counters, what a failure leaves |
-//! | `commit.rs` | group commit |
+//! | `commit.rs`, `log.rs` | group commit |
+//! | `journal.rs`, `replay.rs` | the journal of those who wait for the device |
 //! | `sweep.rs` | freeing what has expired |
 //! | [`doctor`] | verifying a database, and saving what is readable of a damaged one |
 
@@ -40,9 +41,12 @@ mod database;
 pub mod doctor;
 mod error;
 mod files;
+mod journal;
 mod large;
 mod list;
+mod log;
 mod record;
+mod replay;
 mod space;
 mod store;
 mod sweep;

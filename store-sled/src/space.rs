@@ -3,7 +3,8 @@
 //! What is on disk after a crash is a prefix of what was written, in sled's one log. So the order of writes is all there is to
 //! crash safety: pieces of a large value and the hint of a deadline come before the record, and what the old record needed is
 //! removed after it. A record is therefore always complete and always has its hint; a hint or a piece too many is garbage that
-//! the sweeper finds. The record alone is the truth.
+//! the sweeper finds. The record alone is the truth. With a journal (`journal.rs`) a change of a record is queued before it is
+//! applied, under the same lock, and a replay keeps to the same order.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -20,6 +21,7 @@ use store_core::{
 use crate::commit::Ticket;
 use crate::database::Database;
 use crate::error::corrupt;
+use crate::journal::Change;
 use crate::large::Upload;
 use crate::record::{self, Body, CHUNK, Head, hint, split_hint};
 
@@ -33,6 +35,7 @@ thread_local! {
 
 #[derive(Debug)]
 pub(crate) struct Space {
+    id: Box<str>,
     pub(crate) data: sled::Tree,
     pub(crate) hints: sled::Tree,
     pub(crate) chunks: sled::Tree,
@@ -40,6 +43,8 @@ pub(crate) struct Space {
     pub(crate) clock: Arc<dyn Clock>,
     /// Large values that nothing refers to any more.
     pub(crate) garbage: Mutex<Vec<u64>>,
+    /// Held while some of it is removed, so that nobody takes it for finished meanwhile.
+    pub(crate) collecting: Mutex<()>,
     /// Where the search for pieces that a crash left behind stands; `None` when it is over.
     pub(crate) orphans: Mutex<Option<u64>>,
     expirations: AtomicU64,
@@ -71,12 +76,14 @@ impl Space {
     /// Opens the trees of a store and has them swept.
     pub(crate) fn open(db: &Arc<Database>, id: &str, clock: Arc<dyn Clock>) -> Result<Arc<Space>> {
         let space = Arc::new(Space {
+            id: id.into(),
             data: db.tree(b'd', id)?,
             hints: db.tree(b'x', id)?,
             chunks: db.tree(b'v', id)?,
             salt: db.salt(id),
             clock,
             garbage: Mutex::default(),
+            collecting: Mutex::default(),
             orphans: Mutex::new(Some(0)),
             expirations: AtomicU64::new(0),
             db: Arc::clone(db),
@@ -235,14 +242,21 @@ impl Space {
         old: Option<&Found>,
     ) -> Result<Done<Written>> {
         let counter = counter.map_or_else(|| self.db.count(), Ok)?;
-        self.replace(key, body, counter, deadline, old)?;
+        let ticket = self.replace(key, body, counter, deadline, old)?;
         let ttl = deadline.left(now).unwrap_or(Ttl::Left(Duration::from_nanos(1)));
-        Ok(Done { value: Written { version: self.version(counter), ttl }, ticket: self.applied() })
+        Ok(Done { value: Written { version: self.version(counter), ttl }, ticket })
     }
 
     /// Writes a record, its hint before it, and removes after it what only the old record needed. `old` is the record that
     /// is there; without one of a key that has a hint, the new record gets another, and the old hint is removed.
-    fn replace(&self, key: &[u8], body: Body<'_>, counter: u64, deadline: Deadline, old: Option<&Found>) -> Result<()> {
+    fn replace(
+        &self,
+        key: &[u8],
+        body: Body<'_>,
+        counter: u64,
+        deadline: Deadline,
+        old: Option<&Found>,
+    ) -> Result<Ticket> {
         let due = deadline.as_millis();
         let hint = match old.map_or(0, |old| old.head.hint) {
             _ if due == 0 => 0,
@@ -250,12 +264,20 @@ impl Space {
             old if (1..=due).contains(&old) => old,
             _ => self.hint(due, key)?,
         };
-        let old = RECORD.with_borrow_mut(|record| {
+        let (ticket, old) = RECORD.with_borrow_mut(|record| {
             record.clear();
             record::write(record, counter, deadline, hint, body);
-            self.db.write(|| self.data.insert(key, &record[..]))
+            let ticket = self.queue(key, Some(record), matches!(body, Body::Large(_)))?;
+            let old = self.db.write(|| self.data.insert(key, &record[..]))?;
+            Ok((ticket.unwrap_or_else(|| self.applied()), old))
         })?;
-        self.release(key, old, hint, Some(counter))
+        self.release(key, old, hint, Some(counter))?;
+        Ok(ticket)
+    }
+
+    /// Queues a change of a record for the journal, if there is one, before it is applied.
+    fn queue(&self, key: &[u8], record: Option<&[u8]>, large: bool) -> Result<Option<Ticket>> {
+        self.db.committer().queue(&Change { store: &self.id, key, record }, large)
     }
 
     /// Writes a hint; one that is there already stays.
@@ -278,11 +300,17 @@ impl Space {
         Ok(())
     }
 
-    /// Removes a record, then what it needed.
-    fn remove(&self, key: &[u8]) -> Result<Option<IVec>> {
-        let old = self.db.write(|| self.data.remove(key))?;
-        self.release(key, old.clone(), 0, None)?;
-        Ok(old)
+    /// Removes a record, then what it needed. Says what was removed, if anything.
+    fn remove(&self, key: &[u8]) -> Result<Option<(IVec, Ticket)>> {
+        // What changes nothing is not queued.
+        if self.db.committer().is_journaled() && !self.db.read(|| self.data.contains_key(key))? {
+            return Ok(None);
+        }
+        let ticket = self.queue(key, None, false)?;
+        let Some(old) = self.db.write(|| self.data.remove(key))? else { return Ok(None) };
+        let ticket = ticket.unwrap_or_else(|| self.applied());
+        self.release(key, Some(old.clone()), 0, None)?;
+        Ok(Some((old, ticket)))
     }
 
     /// Writes a live entry with a deadline that was set elsewhere; `false` if it has passed.
@@ -314,10 +342,10 @@ impl Space {
                 None => return Ok(Done::unchanged(false)),
             }
         }
-        let Some(old) = self.remove(key)? else { return Ok(Done::unchanged(false)) };
+        let Some((old, ticket)) = self.remove(key)? else { return Ok(Done::unchanged(false)) };
         // Bytes that are not ours can at least be deleted.
         let live = Head::read(&old).is_ok_and(|head| !head.deadline.has_passed(now));
-        Ok(Done { value: live, ticket: self.applied() })
+        Ok(Done { value: live, ticket })
     }
 
     pub(crate) fn touch(&self, key: &[u8], lifetime: Lifetime, if_version: Option<&Version>) -> Result<Done<bool>> {
@@ -334,8 +362,7 @@ impl Space {
         if deadline == found.head.deadline {
             return Ok(0);
         }
-        self.replace(key, found.head.body(&found.record), found.head.counter, deadline, Some(found))?;
-        Ok(self.applied())
+        self.replace(key, found.head.body(&found.record), found.head.counter, deadline, Some(found))
     }
 
     pub(crate) fn get_and_touch(&self, key: &[u8], lifetime: Lifetime) -> Result<Done<Option<Payload>>> {
@@ -353,8 +380,8 @@ impl Space {
         let _alone = self.lock(key);
         let Some(found) = self.live(key, self.clock.now())? else { return Ok(Done::unchanged(None)) };
         let value = self.locked_value(key, &found)?;
-        self.remove(key)?;
-        Ok(Done { value: Some(value), ticket: self.applied() })
+        let ticket = self.remove(key)?.map_or(0, |(_, ticket)| ticket);
+        Ok(Done { value: Some(value), ticket })
     }
 
     pub(crate) fn increment(&self, key: &[u8], by: Increment) -> Result<Done<i64>> {

@@ -31,7 +31,7 @@ fn fails(what: &str, at: u32, errno: u32) -> Vec<String> {
     let disk = Disk::new();
     let seed = 7;
     let fail = format!("{what} {at} {errno}");
-    let ran = disk.run(&Run { durability: "sync", seed, writers: 2, fail: Some(&fail), kill: None });
+    let ran = disk.run(&Run { durability: "sync", seed, writers: 2, fail: Some(&fail), kill: None, opened: true });
     assert!(!ran.failures.is_empty(), "{fail}: the child heard of nothing");
     for failure in &ran.failures {
         let reason = failure.split(' ').nth(2).unwrap();

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{cx, key, open, run};
-use store_core::{Lifetime, Put, Store, Ttl, Version};
-use store_sled::{Durability, doctor};
+use store_core::{Backend, Lifetime, OpenContext, Put, Store, Ttl, Version};
+use store_sled::{Durability, Options, SledBackend, doctor};
 
 /// 2100-01-01, in milliseconds: what the fixture's mortal entries live until, about.
 const YEAR_2100: u64 = 4_102_444_800_000;
@@ -34,19 +34,32 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Writes the fixture of the present format, when `STORE_SLED_WRITE_FIXTURE` names a folder: once for each format.
+/// Writes the fixture of the present format, when `STORE_SLED_WRITE_FIXTURE` names a folder: once for each format. It is what
+/// a crash would leave, with the last changes in the journal.
 async fn write(path: &Path) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     let left = std::time::Duration::from_millis(YEAR_2100 - u64::try_from(now).unwrap());
+    let live = tempfile::tempdir().unwrap();
+    let (backend, options) = (SledBackend::new(), Options::new(live.path()));
+    let mut stores = Vec::new();
     for id in ["app:one", "app:two"] {
-        let store = open(path, id, Durability::Sync).await.unwrap();
-        for number in 0..40u32 {
+        stores.push(backend.open(&options, OpenContext::new(id)).await.unwrap());
+    }
+    for number in 0..40u32 {
+        for store in &stores {
             let lifetime = if number % 2 == 0 { Lifetime::NEVER } else { Lifetime::after(left).unwrap() };
             store.put(&cx(), key(&number.to_be_bytes()), &value(number), Put::always(lifetime)).await.unwrap();
+            if number == 27 {
+                // All from here on is in the journal alone.
+                fs::remove_dir_all(path).ok();
+                copy(live.path(), path);
+            }
         }
-        store.delete(&cx(), key(&39u32.to_be_bytes()), None).await.unwrap();
-        store.close().await.unwrap();
     }
+    for store in &stores {
+        store.delete(&cx(), key(&39u32.to_be_bytes()), None).await.unwrap();
+    }
+    fs::copy(live.path().join("journal"), path.join("journal")).unwrap();
     let _ = fs::remove_dir(path.join("blobs"));
 }
 
@@ -57,10 +70,15 @@ fn the_fixture_of_format_1_opens() {
 
 #[test]
 fn the_fixture_of_format_2_opens() {
+    opens("v2");
+}
+
+#[test]
+fn the_fixture_of_format_3_opens() {
     if let Some(path) = std::env::var_os("STORE_SLED_WRITE_FIXTURE") {
         run(write(Path::new(&path)));
     }
-    opens("v2");
+    opens("v3");
 }
 
 fn opens(format: &str) {

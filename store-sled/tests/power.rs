@@ -58,19 +58,36 @@ async fn missing(image: &Path, seed: u64, acknowledged: u64) -> usize {
     missing
 }
 
+/// A run that the power fails in: at a call of its, or some time after the start; if it writes, after it has opened the store.
+fn cut(seed: u64, writers: u64, fail: Option<&str>, longest: u64) -> Run<'_> {
+    // One without writers would wait for ever if it made no such call.
+    let kill = (fail.is_none() || writers == 0).then(|| Duration::from_millis(fastrand::u64(..longest)));
+    Run { durability: "sync", seed, writers, fail, kill, opened: fail.is_none() && writers > 0 }
+}
+
+/// Every step of opening, committing, growing and beginning again is one of these.
+fn at_a_call(most: u32) -> String {
+    format!("{} {} 0", if fastrand::bool() { "sync" } else { "write" }, fastrand::u32(1..most))
+}
+
 fn lose_power(rounds: usize, torn: bool) {
     let (mut acknowledged, mut lost) = (0, 0);
     for _ in 0..rounds {
         let disk = Disk::new();
         let seed = fastrand::u64(..);
-        let ran = disk.run(&Run {
-            durability: "sync",
-            seed,
-            writers: 1,
-            fail: None,
-            kill: Some(Duration::from_millis(fastrand::u64(..400))),
-        });
-        let image = disk.image(torn);
+        let ran = disk.run(&cut(seed, 1, fastrand::bool().then(|| at_a_call(200)).as_deref(), 400));
+        let mut image = disk.image(torn);
+        // It may have failed before there was a folder.
+        fs::create_dir_all(&image).unwrap();
+        // The power fails again while the journal is replayed.
+        let mut again = Vec::new();
+        while fastrand::bool() {
+            let disk = Disk::holding(&image);
+            let ran = disk.run(&cut(seed, 0, fastrand::bool().then(|| at_a_call(20)).as_deref(), 60));
+            assert!(ran.failures.is_empty(), "{:?}", ran.failures);
+            image = disk.image(torn);
+            again.push(disk);
+        }
         thread_sleep();
         lost += run(missing(&image, seed, ran.acknowledged));
         assert!(doctor::check(&image).unwrap().is_healthy());
@@ -106,7 +123,7 @@ fn sled_with_its_own_flush_loses_acknowledged_writes() {
     for _ in 0..rounds(4, 20) {
         let disk = Disk::new();
         let kill = Some(Duration::from_millis(fastrand::u64(50..450)));
-        let ran = disk.run(&Run { durability: "raw", seed: 1, writers: 1, fail: None, kill });
+        let ran = disk.run(&Run { durability: "raw", seed: 1, writers: 1, fail: None, kill, opened: true });
         acknowledged += ran.acknowledged;
         let image = disk.image(false);
         if !image.join("db").exists() {

@@ -3,11 +3,12 @@
  * Power loss. STORE_DISK_SHADOW is a folder that advances only when the process really syncs:
  *   inode.N    the content of the file with inode number N, as of its last fsync or fdatasync
  *   folder.N   the names in the folder with inode number N, as of its last fsync: lines "type inode name"
- *   root       the inode number of the root
+ *   root       the inode number of the root, written by whoever starts the process
  * sync_file_range changes nothing: it neither flushes the device's cache nor makes the size of the file durable. A file that
  * is removed is kept open, so that its inode number does not come again.
  *
- * Failure. STORE_DISK_FAIL = "write N ERRNO" or "sync N ERRNO": the N-th such call and all later ones fail.
+ * Failure. STORE_DISK_FAIL = "write N ERRNO" or "sync N ERRNO": the N-th such call and all later ones fail. With 0 for ERRNO the
+ * process is killed instead of the N-th call.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,14 +56,6 @@ __attribute__((constructor)) static void start(void) {
     shadow = getenv("STORE_DISK_SHADOW");
     const char *fail = getenv("STORE_DISK_FAIL");
     if (fail && sscanf(fail, "%15s %ld %ld", fail_what, &fail_at, &fail_errno) != 3) abort();
-    if (root && shadow) {
-        char path[4096];
-        struct stat st;
-        if (stat(root, &st)) abort();
-        snprintf(path, sizeof path, "%s/root", shadow);
-        FILE *out = fopen(path, "w");
-        if (!out || fprintf(out, "%lu\n", (unsigned long)st.st_ino) < 0 || fclose(out)) abort();
-    }
 }
 
 static int ours(int fd, char *path, size_t size) {
@@ -78,6 +72,7 @@ static int ours(int fd, char *path, size_t size) {
 static int fails(const char *what, long *count) {
     if (!fail_at || strcmp(what, fail_what)) return 0;
     if (__atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST) < fail_at) return 0;
+    if (!fail_errno) kill(getpid(), SIGKILL);
     errno = (int)fail_errno;
     return 1;
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{OnceLock, mpsc};
@@ -32,10 +33,12 @@ pub(crate) struct Run<'a> {
     pub(crate) durability: &'a str,
     pub(crate) seed: u64,
     pub(crate) writers: u64,
-    /// `write N ERRNO` or `sync N ERRNO`.
+    /// `write N ERRNO` or `sync N ERRNO`; with 0 it is killed at that call, and the power fails.
     pub(crate) fail: Option<&'a str>,
-    /// When to kill it, after it has opened the store; else it is waited for.
+    /// When to kill it; else it is waited for.
     pub(crate) kill: Option<Duration>,
+    /// The time to the kill begins when it has opened the store.
+    pub(crate) opened: bool,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +56,20 @@ impl Disk {
         for name in ["live", "shadow"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
+        let root = fs::metadata(folder.path().join("live")).unwrap().ino();
+        fs::write(folder.path().join("shadow/root"), format!("{root}\n")).unwrap();
         Disk { folder }
+    }
+
+    /// A disk that holds a database, durably.
+    pub(crate) fn holding(database: &Path) -> Disk {
+        let disk = Disk::new();
+        copy(database, &disk.live());
+        let root = disk.folder.path().join("live");
+        for folder in [root.clone(), root.join("db"), root.join("db/blobs")].iter().filter(|folder| folder.exists()) {
+            remember(&disk.folder.path().join("shadow"), folder);
+        }
+        disk
     }
 
     /// The database as the process sees it.
@@ -66,10 +82,12 @@ impl Disk {
         let mut command = Command::new(env!("CARGO_BIN_EXE_store-sled-child"));
         command.arg(self.live()).args([run.durability, &run.seed.to_string(), &run.writers.to_string()]);
         command.env("LD_PRELOAD", library()).env("STORE_DISK_ROOT", path.join("live")).stdout(Stdio::piped());
-        match run.fail {
-            Some(fail) => command.env("STORE_DISK_FAIL", fail).stderr(Stdio::null()),
-            None => command.env("STORE_DISK_SHADOW", path.join("shadow")),
-        };
+        if let Some(fail) = run.fail {
+            command.env("STORE_DISK_FAIL", fail).stderr(Stdio::null());
+        }
+        if run.fail.is_none_or(|fail| fail.ends_with(" 0")) {
+            command.env("STORE_DISK_SHADOW", path.join("shadow"));
+        }
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (open, is_open) = mpsc::channel();
@@ -92,7 +110,9 @@ impl Disk {
         });
         match run.kill {
             Some(after) => {
-                is_open.recv_timeout(Duration::from_secs(30)).expect("the child opens the store");
+                if run.opened {
+                    is_open.recv_timeout(Duration::from_secs(30)).expect("the child opens the store");
+                }
                 thread::sleep(after);
                 child.kill().unwrap();
             }
@@ -125,6 +145,34 @@ impl Disk {
     }
 }
 
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Has the shadow know a folder and its files as they are.
+fn remember(shadow: &Path, folder: &Path) {
+    let mut names = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let meta = entry.metadata().unwrap();
+        let kind = if meta.is_dir() { 'd' } else { 'f' };
+        names.push_str(&format!("{kind} {} {}\n", meta.ino(), entry.file_name().to_str().unwrap()));
+        if !meta.is_dir() {
+            fs::copy(entry.path(), shadow.join(format!("inode.{}", meta.ino()))).unwrap();
+        }
+    }
+    fs::write(shadow.join(format!("folder.{}", fs::metadata(folder).unwrap().ino())), names).unwrap();
+}
+
 fn restore(shadow: &Path, inode: &str, to: &Path, live: Option<&Path>) {
     fs::create_dir(to).unwrap();
     // A folder that was never synced is empty.
@@ -139,7 +187,7 @@ fn restore(shadow: &Path, inode: &str, to: &Path, live: Option<&Path>) {
         }
         // A file that was never synced is empty.
         let mut content = fs::read(shadow.join(format!("inode.{inode}"))).unwrap_or_default();
-        if name == "db"
+        if ["db", "journal"].contains(&name)
             && let Some(now) = live.and_then(|live| fs::read(live).ok())
         {
             for (at, block) in now.chunks(4096).enumerate() {
