@@ -56,7 +56,7 @@ fn no_library_comes_back_through_require() {
         .load(
             r#"
             -- LuaJIT loads its library for C functions as soon as a script has such a literal.
-            local made = load("return 1LL")
+            local made = load and load("return 1LL") -- (Luau has no `load`.)
             if made then pcall(made) end
             for _ = 1, 200 do
               -- What such values need is still there, whatever was collected.
