@@ -26,5 +26,5 @@ pub use compare::{Contender, Outcome, Ratio, compare, median};
 pub use latency::Latencies;
 pub use plan::Plan;
 pub use report::Report;
-pub use turn::Turn;
+pub use turn::{Turn, Turns};
 pub use workload::{KEY_LEN, Keys, Workload};

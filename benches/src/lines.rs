@@ -141,8 +141,8 @@ fn figure(fields: &BTreeMap<String, Field>) -> Option<Line> {
 #[must_use]
 pub fn differences(before: &[Line], now: &[Line]) -> Vec<String> {
     let same = |one: &Line, other: &Line| {
-        (&one.section, &one.row, &one.contender, one.x.map(f64::to_bits))
-            == (&other.section, &other.row, &other.contender, other.x.map(f64::to_bits))
+        (&one.section, &one.row, &one.contender, one.x.map(f64::to_bits), one.percentiles.is_some())
+            == (&other.section, &other.row, &other.contender, other.x.map(f64::to_bits), other.percentiles.is_some())
     };
     let mut told = Vec::new();
     for line in now {

@@ -60,12 +60,12 @@ impl Turn {
 
 /// The turns of a contender, in all rounds but the first, which warms up.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(RefCell<Vec<Turn>>);
+pub struct Turns(RefCell<Vec<Turn>>);
 
 impl Turns {
     /// Has a turn: nanoseconds per operation.
     #[expect(clippy::cast_precision_loss, reason = "statistics")]
-    pub(crate) fn run(&self, turn: impl FnOnce() -> Turn) -> f64 {
+    pub fn run(&self, turn: impl FnOnce() -> Turn) -> f64 {
         let start = Instant::now();
         let turn = turn();
         let nanos = start.elapsed().as_nanos() as f64 / turn.done.max(1) as f64;
@@ -74,7 +74,8 @@ impl Turns {
     }
 
     /// All of them.
-    pub(crate) fn sum(self) -> Turn {
+    #[must_use]
+    pub fn sum(self) -> Turn {
         Turn::sum(self.0.into_inner().into_iter().skip(1))
     }
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::vm::FILL;
 
-/// Where Debian keeps what nginx loads.
-const MODULES: &str = "/usr/lib/nginx/modules";
+/// Names a folder that the packages were unpacked into (`dpkg -x`), where installing them would displace another LuaJIT. Else they are where
+/// Debian installs them.
+const UNPACKED: &str = "STORE_BENCH_NGINX";
 
 /// A running nginx, ended when dropped.
 pub(crate) struct Nginx {
@@ -29,6 +30,7 @@ impl Nginx {
         fs::write(folder.join("bodies.lua"), script(bodies, calls))?;
         fs::write(folder.join("nginx.conf"), configuration(&folder.display().to_string(), port))?;
         let mut process = Command::new("nginx")
+            .env("LD_LIBRARY_PATH", libraries(&unpacked()))
             .arg("-p")
             .arg(&folder)
             .args(["-c", "nginx.conf", "-e", "error.log"])
@@ -95,19 +97,30 @@ impl Drop for Nginx {
     }
 }
 
+fn unpacked() -> String {
+    std::env::var(UNPACKED).unwrap_or_default()
+}
+
+fn libraries(unpacked: &str) -> String {
+    format!("{unpacked}/usr/lib/{}-linux-gnu", std::env::consts::ARCH)
+}
+
 fn configuration(folder: &str, port: u16) -> String {
+    let unpacked = unpacked();
+    let (modules, libraries) = (format!("{unpacked}/usr/lib/nginx/modules"), libraries(&unpacked));
     // One process: no master, so that it ends with us.
     format!(
         "daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log warn;
-load_module {MODULES}/ndk_http_module.so;
-load_module {MODULES}/ngx_http_lua_module.so;
+load_module {modules}/ndk_http_module.so;
+load_module {modules}/ngx_http_lua_module.so;
 events {{ worker_connections 16; }}
 http {{
   access_log off; keepalive_requests 1000000; keepalive_timeout 600s;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   lua_shared_dict cache 64m;
-  lua_package_path '{folder}/?.lua;;';
+  lua_package_path '{folder}/?.lua;{unpacked}/usr/share/lua/5.1/?.lua;;';
+  lua_package_cpath '{libraries}/lua/5.1/?.so;;';
   init_by_lua_block {{ require('bodies') }}
   server {{
     listen 127.0.0.1:{port};

@@ -29,18 +29,26 @@ impl Kind {
 /// Runs benchmarks, compares them with what `--save` has kept, and keeps them. `peers`, its sections and its slices are the tables of the
 /// book; every other name is a benchmark of store-benches.
 pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
-    let (mut kind, mut save, mut names) = (Kind::Full, false, Vec::new());
+    let (mut kind, mut save, mut part, mut names) = (Kind::Full, false, None, Vec::new());
     for arg in args {
         match arg.as_str() {
             "--quick" => kind = Kind::Quick,
             "--try" => kind = Kind::Try,
             "--save" => save = true,
+            // What this program calls itself by: the slices are built, and only measured. And what is left to do when that was
+            // done by hand.
+            "--batch" | "--kept" => part = Some(arg.as_str()),
             flag if flag.starts_with('-') => return Err(Failed::usage(format!("unknown option `{flag}`"))),
             name => names.push(name),
         }
     }
     if names.first().is_some_and(|name| slices::is_named(name)) {
-        return tables::run(&slices::asked(&names).map_err(Failed::usage)?, kind, save);
+        let slices = slices::asked(&names).map_err(Failed::usage)?;
+        return match part {
+            Some("--batch") => tables::measure_all(&slices, kind),
+            Some(_) => tables::finish(&slices, kind, save),
+            None => tables::run(&slices, kind, save),
+        };
     }
     match names[..] {
         [] => criterion(None, kind, save),

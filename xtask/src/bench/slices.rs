@@ -1,5 +1,5 @@
-//! What the tables and curves of the book are measured by, in slices: each is a process of two minutes at most, so that a machine can be
-//! kept quiet for it, and one that failed can be repeated alone.
+//! What the tables and curves of the book are measured by, in slices: each can be repeated alone. They run in batches of two minutes at most, so
+//! that a machine can be kept quiet for one.
 
 /// What runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +23,17 @@ pub(crate) struct Slice {
     pub(crate) args: &'static [&'static str],
     /// What is added unless it shall be quick.
     pub(crate) full: &'static [&'static str],
+    /// About how long it takes.
+    pub(crate) seconds: u32,
+}
+
+/// How long a batch may take.
+const BATCH: u32 = 125;
+
+impl Slice {
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{}", self.section, self.name)
+    }
 }
 
 const fn slice(
@@ -31,35 +42,46 @@ const fn slice(
     program: Program,
     args: &'static [&'static str],
     full: &'static [&'static str],
+    seconds: u32,
 ) -> Slice {
-    Slice { section, name, program, args, full }
+    Slice { section, name, program, args, full, seconds }
 }
 
+/// In a million keys by Zipf's law, enough to be the same each time.
+const FEWER: &[&str] = &["--operations", "400000"];
 /// The curves are of these, and one more for its own sake.
-const TEN_MILLION: &[&str] = &["--keys", "10000000", "--rounds", "3"];
+const TEN_MILLION: &[&str] = &["--keys", "10000000", "--rounds", "3", "--operations", "400000"];
 
 pub(crate) const SLICES: &[Slice] = &[
-    slice("inproc", "get", Program::Peers, &["inproc", "get"], &[]),
-    slice("inproc", "mixed", Program::Peers, &["inproc", "mixed"], &[]),
-    slice("inproc", "half", Program::Peers, &["inproc", "half"], &[]),
-    slice("inproc", "set", Program::Peers, &["inproc", "set"], &[]),
-    slice("inproc", "latency", Program::Peers, &["inproc", "latency", "list"], &[]),
-    slice("inproc", "scaling", Program::Peers, &["inproc", "scaling"], &["--operations", "500000"]),
-    slice("inproc", "big", Program::Peers, &["inproc", "big"], TEN_MILLION),
-    slice("inproc", "memory", Program::Counted, &["inproc", "memory"], &[]),
-    slice("inproc", "expire", Program::Peers, &["inproc", "expire"], &[]),
-    slice("disk", "reads", Program::Peers, &["disk", "get", "scan", "open"], &[]),
-    slice("disk", "set", Program::Peers, &["disk", "set"], &["--keys", "300000"]),
-    slice("disk", "sync", Program::Peers, &["disk", "sync"], &[]),
-    slice("redis", "get", Program::Peers, &["redis", "get"], &[]),
-    slice("redis", "set", Program::Peers, &["redis", "set"], &[]),
-    slice("redis", "delete", Program::Peers, &["redis", "delete"], &[]),
-    slice("redis", "batch", Program::Peers, &["redis", "batch", "near"], &[]),
-    slice("road", "overhead", Program::Bench("overhead"), &[], &[]),
-    slice("road", "policy", Program::Bench("policy"), &[], &[]),
-    slice("lua", "lua54", Program::Lua("lua54"), &[], &[]),
-    slice("lua", "luajit", Program::Lua("luajit"), &[], &[]),
-    slice("lua", "lua54-send", Program::Lua("lua54,send"), &[], &[]),
+    slice("inproc", "get", Program::Peers, &["inproc", "get"], FEWER, 50),
+    slice("inproc", "mixed", Program::Peers, &["inproc", "mixed"], FEWER, 50),
+    slice("inproc", "half", Program::Peers, &["inproc", "half"], FEWER, 60),
+    slice("inproc", "set", Program::Peers, &["inproc", "set"], FEWER, 65),
+    slice("inproc", "latency", Program::Peers, &["inproc", "latency", "list"], FEWER, 25),
+    slice("inproc", "scaling", Program::Peers, &["inproc", "scaling"], &["--operations", "200000"], 60),
+    slice(
+        "inproc",
+        "big",
+        Program::Peers,
+        &["inproc", "big", "--only", "store-memory,dashmap,sharded"],
+        TEN_MILLION,
+        110,
+    ),
+    slice("inproc", "big-caches", Program::Peers, &["inproc", "big", "--only", "quick_cache,moka"], TEN_MILLION, 100),
+    slice("inproc", "memory", Program::Counted, &["inproc", "memory"], &[], 50),
+    slice("inproc", "expire", Program::Peers, &["inproc", "expire"], &[], 80),
+    slice("disk", "reads", Program::Peers, &["disk", "get", "scan", "open"], &[], 110),
+    slice("disk", "set", Program::Peers, &["disk", "set"], &["--keys", "300000"], 90),
+    slice("disk", "sync", Program::Peers, &["disk", "sync"], &[], 80),
+    slice("redis", "get", Program::Peers, &["redis", "get"], &[], 50),
+    slice("redis", "set", Program::Peers, &["redis", "set"], &[], 50),
+    slice("redis", "delete", Program::Peers, &["redis", "delete"], &[], 50),
+    slice("redis", "batch", Program::Peers, &["redis", "batch", "near"], &[], 50),
+    slice("road", "overhead", Program::Bench("overhead"), &[], &[], 8),
+    slice("road", "policy", Program::Bench("policy"), &[], &[], 8),
+    slice("lua", "lua54", Program::Lua("lua54"), &[], &[], 8),
+    slice("lua", "luajit", Program::Lua("luajit"), &[], &[], 8),
+    slice("lua", "lua54-send", Program::Lua("lua54,send"), &[], &[], 8),
 ];
 
 /// The slices that some words ask for: `peers` is all, `SECTION` all of one, `SECTION/SLICE` one.
@@ -72,6 +94,20 @@ pub(crate) fn asked(words: &[&str]) -> Result<Vec<Slice>, String> {
         return Err(format!("there is no section or slice `{unknown}`; there are {}", all.join(", ")));
     }
     Ok(SLICES.iter().filter(|slice| words.iter().any(|word| named(slice, word))).copied().collect())
+}
+
+/// Slices one after the other, as many as fit into a batch.
+pub(crate) fn batches(slices: &[Slice]) -> Vec<Vec<Slice>> {
+    let mut batches: Vec<Vec<Slice>> = Vec::new();
+    for &slice in slices {
+        let fits =
+            |batch: &&mut Vec<Slice>| batch.iter().map(|slice| slice.seconds).sum::<u32>() + slice.seconds <= BATCH;
+        match batches.last_mut().filter(fits) {
+            Some(batch) => batch.push(slice),
+            None => batches.push(vec![slice]),
+        }
+    }
+    batches
 }
 
 /// Whether a word names a section or a slice, and no benchmark.
@@ -92,6 +128,10 @@ mod tests {
         assert_eq!(names(&["inproc/expire", "road"]), ["inproc/expire", "road/overhead", "road/policy"]);
         assert!(asked(&["inproc/none"]).unwrap_err().contains("inproc/get"));
         assert!(is_named("lua") && is_named("inproc/x") && !is_named("ops"));
+        let batches = batches(SLICES);
+        assert_eq!(batches.concat().len(), SLICES.len());
+        let long = |batch: &Vec<Slice>| batch.iter().map(|slice| slice.seconds).sum::<u32>() > BATCH;
+        assert!(batches.len() > 3 && !batches.iter().any(long));
         // A slice is told from every other by its section and name: its lines are in a file of that name.
         let mut all = names(&["peers"]);
         all.sort();

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::slices::{Program, SLICES, Slice};
+use super::slices::{Program, SLICES, Slice, batches};
 use super::{Kind, machine};
 use crate::run::{Failed, cargo, command, root, step};
 
-/// A command that each slice is run by, such as `taskset -c 2,3` or `nice -n -5`.
+/// A command that each batch of slices is run by, such as `taskset -c 2,3` or `nice -n -5`.
 const RUNNER: &str = "STORE_BENCH_RUNNER";
 
 /// Where a kind of run keeps its lines.
@@ -28,21 +28,27 @@ fn folders(kind: Kind) -> Folders {
     Folders { saved, plots: bench.join("plots"), lines: bench }
 }
 
+/// Builds and measures slices, and then does with the results what is asked for.
 pub(crate) fn run(slices: &[Slice], kind: Kind, save: bool) -> Result<(), Failed> {
     let folders = folders(kind);
-    std::fs::create_dir_all(&folders.lines).map_err(|error| at(&folders.lines, &error))?;
     build(slices, kind)?;
-    let mut failed = Vec::new();
     for slice in slices {
-        let lines = of_slice(&folders, slice);
-        let _ = std::fs::remove_file(&lines);
-        if let Err(why) = step(&format!("{}/{}", slice.section, slice.name), measure(slice, kind, &lines)) {
+        let _ = std::fs::remove_file(of_slice(&folders, slice));
+    }
+    for batch in batches(slices) {
+        if let Err(why) = step("a batch", run_batch(&batch, kind)?) {
             // The others are worth having all the same.
             println!("    going on all the same: {why}");
-            let _ = std::fs::remove_file(&lines);
-            failed.push(format!("{}/{}", slice.section, slice.name));
         }
     }
+    finish(slices, kind, save)
+}
+
+/// Compares, draws and saves what was measured of the sections of some slices.
+pub(crate) fn finish(slices: &[Slice], kind: Kind, save: bool) -> Result<(), Failed> {
+    let folders = folders(kind);
+    let mut failed: Vec<String> =
+        slices.iter().filter(|slice| !of_slice(&folders, slice).exists()).map(Slice::path).collect();
     let mut sections: Vec<&str> = slices.iter().map(|slice| slice.section).collect();
     sections.dedup();
     let mut kept = 0;
@@ -69,6 +75,38 @@ pub(crate) fn run(slices: &[Slice], kind: Kind, save: bool) -> Result<(), Failed
         crate::docs::write()?;
     }
     if failed.is_empty() { Ok(()) } else { Err(Failed::new(format!("failed: {}", failed.join("; ")))) }
+}
+
+/// This program, as it runs the slices of a batch: by the user's own command, if there is one.
+fn run_batch(batch: &[Slice], kind: Kind) -> Result<Command, Failed> {
+    let own = std::env::current_exe().map_err(|error| Failed::new(format!("where this program is: {error}")))?;
+    let runner = std::env::var(RUNNER).unwrap_or_default();
+    let mut words = runner.split_whitespace().map(std::ffi::OsString::from).chain([own.into()]);
+    let mut line = command(words.next().unwrap_or_default(), &[]);
+    line.args(words).args(["bench", "--batch"]);
+    match kind {
+        Kind::Full => {}
+        Kind::Quick => drop(line.arg("--quick")),
+        Kind::Try => drop(line.arg("--try")),
+    }
+    line.args(batch.iter().map(Slice::path));
+    Ok(line)
+}
+
+/// Measures slices that are built. A slice has a file when all of it was measured.
+pub(crate) fn measure_all(slices: &[Slice], kind: Kind) -> Result<(), Failed> {
+    let folders = folders(kind);
+    std::fs::create_dir_all(&folders.lines).map_err(|error| at(&folders.lines, &error))?;
+    let mut done = Ok(());
+    for slice in slices {
+        let lines = of_slice(&folders, slice);
+        let part = lines.with_extension("part");
+        let _ = std::fs::remove_file(&part);
+        let measured = step(&slice.path(), measure(slice, kind, &part))
+            .and_then(|()| std::fs::rename(&part, &lines).map_err(|error| at(&part, &error)));
+        done = done.and(measured);
+    }
+    done
 }
 
 fn at(path: &Path, error: &std::io::Error) -> Failed {
@@ -98,7 +136,17 @@ fn assemble(folders: &Folders, section: &str) -> Result<(PathBuf, Vec<&'static s
 }
 
 fn results(kind: Kind, words: &[&Path]) -> Result<(), Failed> {
-    let mut command = cargo(&["run", "--quiet", "--locked", "-p", "store-benches", "--bin", "results", "--"]);
+    let mut command = cargo(&[
+        "run",
+        "--quiet",
+        "--locked",
+        "-p",
+        "store-benches",
+        "--no-default-features",
+        "--bin",
+        "results",
+        "--",
+    ]);
     command.args(words);
     if kind == Kind::Try {
         // It prints what the others print.
@@ -159,8 +207,6 @@ fn bench_line(name: &str, kind: Kind) -> Vec<&str> {
 fn measure(slice: &Slice, kind: Kind, lines: &Path) -> Command {
     let profile = if kind == Kind::Try { "debug" } else { "release" };
     let mut words: Vec<std::ffi::OsString> = Vec::new();
-    let runner = std::env::var(RUNNER).unwrap_or_default();
-    words.extend(runner.split_whitespace().map(Into::into));
     let peers = |name: &str| root().join("benches").join("peers").join("target").join(profile).join(name);
     match slice.program {
         Program::Peers => words.push(peers("store-peers").into()),
@@ -214,7 +260,10 @@ mod tests {
             let command = measure(slice, kind, Path::new("x"));
             command.get_args().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>()
         };
-        assert_eq!(line(Kind::Quick), ["inproc", "big", "--lines", "x", "--quick"]);
-        assert!(line(Kind::Full).ends_with(&["10000000".to_owned(), "--rounds".to_owned(), "3".to_owned()]));
+        assert_eq!(
+            line(Kind::Quick),
+            ["inproc", "big", "--only", "store-memory,dashmap,sharded", "--lines", "x", "--quick"]
+        );
+        assert!(line(Kind::Full).contains(&"10000000".to_owned()));
     }
 }

@@ -28,8 +28,10 @@ enum Figure {
     Slope(&'static str, &'static str, f64, f64),
     /// A contender's value, over that in another row.
     Over(&'static str, &'static str),
+    /// How many times as fast the first of the row is as a contender in another row.
+    Than(&'static str, &'static str),
 }
-use Figure::{Against, Over, P999, Slope, Value, Worst};
+use Figure::{Against, Over, P999, Slope, Than, Value, Worst};
 
 struct Target {
     section: &'static str,
@@ -78,6 +80,33 @@ const TARGETS: &[Target] = &[
         "ns",
     ),
     target("road", "get of a 100-byte value: over the direct call", Value("dyn, future", None), AtMost(15.0), "ns"),
+    target("disk", "get, uniform, 1 threads, 1000000 keys", Against("sled"), AtLeast(0.9), "×"),
+    target("disk", "get, uniform, 2 threads, 1000000 keys", Against("sled"), AtLeast(0.9), "×"),
+    target("disk", "set, 1 writers, store-sled interval, TTL", Against("sled"), AtLeast(0.8), "×"),
+    target("disk", "set, 2 writers, store-sled interval, TTL", Against("sled"), AtLeast(0.8), "×"),
+    target("disk", "set, 1 writers, store-sled sync, threads", Against("sled + flush"), AtLeast(0.7), "×"),
+    target(
+        "disk",
+        "set, 64 writers, store-sled sync, tasks",
+        Than("sled + flush", "set, 1 writers, store-sled sync, tasks"),
+        AtLeast(20.0),
+        "×",
+    ),
+    target("disk", "scan of 100, 1000000 keys", Against("sled"), AtLeast(0.8), "×"),
+    target("disk", "scan of 1000, 1000000 keys", Against("sled"), AtLeast(0.8), "×"),
+    target("redis", "GET, 1 callers", Against("redis-rs"), AtLeast(0.95), "×"),
+    target("redis", "GET, 64 callers", Against("redis-rs"), AtLeast(0.95), "×"),
+    target("redis", "GET, 512 callers", Against("redis-rs"), AtLeast(0.95), "×"),
+    target("redis", "SET PX, 1 callers", Against("redis-rs"), AtLeast(0.95), "×"),
+    target("redis", "SET PX, 64 callers", Against("redis-rs"), AtLeast(0.95), "×"),
+    target("redis", "SET PX, 512 callers", Against("redis-rs"), AtLeast(0.95), "×"),
+    target("redis", "DELETE, 1 callers", Against("redis-rs"), AtLeast(0.95), "×"),
+    target("redis", "DELETE, 64 callers", Against("redis-rs"), AtLeast(0.95), "×"),
+    target("redis", "DELETE, 512 callers", Against("redis-rs"), AtLeast(0.95), "×"),
+    target("redis", "GET, 64 callers", Against("redis-benchmark -c 50"), AtLeast(2.0), "×"),
+    target("redis", "GET x 100, 4 callers", Against("redis-rs"), AtLeast(0.9), "×"),
+    target("redis", "SET PX x 100, 4 callers", Against("redis-rs"), AtLeast(0.9), "×"),
+    target("redis", "hit of the near cache, 1 caller", Against("store-memory"), AtLeast(0.2), "×"),
     target("lua", "lua54: string get", Against("ngx.shared.DICT"), AtLeast(1.0), "×"),
     target("lua", "lua54: string set, TTL", Against("ngx.shared.DICT"), AtLeast(1.0), "×"),
     target("lua", "luajit: string get", Against("ngx.shared.DICT"), AtLeast(1.2), "×"),
@@ -119,6 +148,10 @@ impl Target {
                     |name| Some(find(self.row, name, Some(to))?.value / find(self.row, name, Some(from))?.value);
                 Some((steep(own)? / steep(other)?, None))
             }
+            Than(contender, row) => {
+                let own = lines.iter().find(|line| line.section == self.section && line.row == self.row)?;
+                Some((find(row, contender, None)?.value / own.value, None))
+            }
             Over(contender, row) => {
                 Some((find(self.row, contender, None)?.value / find(row, contender, None)?.value, None))
             }
@@ -134,6 +167,7 @@ impl Target {
             P999(contender) => format!("{}: p99.9 of {contender}", self.row),
             Slope(own, other, from, to) => format!("{}, from {from} to {to}: {own} over {other}", self.row),
             Over(contender, row) => format!("{}: {contender}, over {row}", self.row),
+            Than(contender, row) => format!("{}: as fast as {contender} in {row}", self.row),
         }
     }
 }
