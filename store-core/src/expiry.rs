@@ -125,6 +125,7 @@ impl TtlRules {
     ///
     /// # Errors
     /// [`Kind::Invalid`](crate::Kind::Invalid) for a duration of zero.
+    #[inline]
     pub fn resolve(&self, expiry: Expiry) -> Result<Lifetime> {
         let asked = match expiry {
             Expiry::Default => self.default,
@@ -136,7 +137,13 @@ impl TtlRules {
             (None, max) => max,
             (asked, None) => asked,
         };
-        let Some(millis) = capped.filter(|_| self.jitter > 0.0) else { return Ok(Lifetime(capped)) };
+        match capped {
+            Some(millis) if self.jitter > 0.0 => Ok(self.shorten(millis)),
+            _ => Ok(Lifetime(capped)),
+        }
+    }
+
+    fn shorten(&self, millis: NonZeroU64) -> Lifetime {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -144,7 +151,7 @@ impl TtlRules {
             reason = "a fraction of a number below 2^53"
         )]
         let cut = (millis.get() as f64 * self.jitter * fastrand::f64()) as u64;
-        Ok(Lifetime(NonZeroU64::new(millis.get().saturating_sub(cut).max(1))))
+        Lifetime(NonZeroU64::new(millis.get().saturating_sub(cut).max(1)))
     }
 }
 

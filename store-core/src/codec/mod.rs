@@ -76,6 +76,7 @@ impl Limits {
         self.max_depth.min(MAX_DEPTH)
     }
 
+    #[inline]
     fn check_size(&self, size: usize) -> Result<()> {
         if size > self.max_value_size { Err(too_large(self.max_value_size)) } else { Ok(()) }
     }
@@ -116,6 +117,8 @@ pub trait Encode {
 impl<T: Serialize + ?Sized> Encode for T {
     fn encode<'a>(&'a self, limits: &Limits, buf: &'a mut Vec<u8>) -> Result<&'a [u8]> {
         let start = buf.len();
+        // Most values are small: one allocation instead of one for each doubling.
+        buf.reserve(64);
         encode(self, limits, buf)?;
         Ok(&buf[start..])
     }
@@ -148,6 +151,7 @@ impl std::fmt::Debug for Raw<'_> {
 }
 
 impl Encode for Raw<'_> {
+    #[inline]
     fn encode<'a>(&'a self, limits: &Limits, _: &'a mut Vec<u8>) -> Result<&'a [u8]> {
         limits.check_size(self.0.len())?;
         required(self.0)?;
@@ -156,6 +160,7 @@ impl Encode for Raw<'_> {
 }
 
 impl Encode for Payload {
+    #[inline]
     fn encode<'a>(&'a self, limits: &Limits, _: &'a mut Vec<u8>) -> Result<&'a [u8]> {
         limits.check_size(self.len())?;
         required(self)?;
@@ -164,17 +169,24 @@ impl Encode for Payload {
 }
 
 impl Decode for Payload {
+    #[inline]
     fn decode(payload: Payload) -> Result<Payload> {
         Ok(payload)
     }
 }
 
 /// Refuses what encodes no value: nothing, or nil alone (rule V1).
+#[inline]
 fn required(encoded: &[u8]) -> Result<()> {
     match encoded {
-        [] | [encoder::NIL] => Err(Error::invalid("value is required; use delete")),
+        [] | [encoder::NIL] => Err(missing()),
         _ => Ok(()),
     }
+}
+
+#[cold]
+fn missing() -> Error {
+    Error::invalid("value is required; use delete")
 }
 
 #[cold]

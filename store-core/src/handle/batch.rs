@@ -1,6 +1,6 @@
 //! Many keys at once. One item that is invalid or denied refuses the whole batch before anything is done.
 
-use super::call::{Call, Question, question};
+use super::call::{Call, Question, answer, question};
 use super::{Handle, MAX_BATCH};
 use crate::codec::{Decode, Encode};
 use crate::observe::Operation;
@@ -14,8 +14,12 @@ impl Handle {
     /// As [`get`](Handle::get), for any of the keys; the details name the item (`index`, from 0).
     pub async fn get_many<V: Decode>(&self, keys: &[impl AsRef<[u8]>]) -> Result<Vec<Option<V>>> {
         let mut checked = Vec::new();
-        self.asking(Operation::GetMany, None, |call| call.get_many(keys, &mut checked), |found| decode_all(keys, found))
-            .await
+        answer!(self.asking(
+            Operation::GetMany,
+            None,
+            |call| call.get_many(keys, &mut checked),
+            |found| decode_all(keys, found)
+        ))
     }
 
     /// [`get_many`](Handle::get_many), at once or not at all.
@@ -36,7 +40,7 @@ impl Handle {
     /// items were not applied (`not_applied`) and of which nobody knows (`unknown`).
     pub async fn set_many<V: Encode>(&self, items: &[(impl AsRef<[u8]>, V, Expiry)]) -> Result<()> {
         let (mut buffers, mut writes) = (Vec::new(), Vec::new());
-        self.asking(Operation::SetMany, None, |call| call.set_many(items, &mut buffers, &mut writes), Ok).await
+        answer!(self.asking(Operation::SetMany, None, |call| call.set_many(items, &mut buffers, &mut writes), Ok))
     }
 
     /// [`set_many`](Handle::set_many), at once or not at all.
@@ -51,7 +55,7 @@ impl Handle {
     /// As [`delete`](Handle::delete), for any of the keys; the details name the item (`index`, from 0).
     pub async fn delete_many(&self, keys: &[impl AsRef<[u8]>]) -> Result<Vec<bool>> {
         let mut checked = Vec::new();
-        self.asking(Operation::DeleteMany, None, |call| call.delete_many(keys, &mut checked), Ok).await
+        answer!(self.asking(Operation::DeleteMany, None, |call| call.delete_many(keys, &mut checked), Ok))
     }
 
     /// [`delete_many`](Handle::delete_many), at once or not at all.

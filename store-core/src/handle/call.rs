@@ -11,7 +11,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use super::Handle;
 use crate::config::Settings;
-use crate::observe::{Operation, Tally, Watch, Watchers};
+use crate::observe::{Kept, Operation, Tally, Watch, Watchers};
 use crate::policy::Action;
 use crate::slot::{Running, Slot, denied};
 use crate::{BoxFuture, Context, Error, Key, Kind, Result, Store, TryStore, Value};
@@ -191,14 +191,12 @@ impl Handle {
                 watch.end(&answer);
                 Some(answer)
             }
-            Begun::Waits(_) => {
-                watch.discard();
-                None
-            }
+            // Nothing was started: nobody is told.
+            Begun::Waits(_) => None,
         }
     }
 
-    /// As [`at_once`](Handle::at_once), for an operation that may wait. Nothing is begun before the future is polled.
+    /// As [`at_once`](Handle::at_once), for an operation that may wait: see [`answer`].
     #[inline]
     pub(super) fn asking<'a, T, U: Tally, Q: Question<'a, T>, R: FnOnce(T) -> Result<U> + Unpin>(
         &'a self,
@@ -206,17 +204,17 @@ impl Handle {
         key: Option<&'a [u8]>,
         asked: impl FnOnce(Call<'a>) -> Result<Q>,
         read: R,
-    ) -> Asking<'a, T, U, R> {
+    ) -> Asked<'a, T, U, R> {
         let slot = self.slot();
         match slot.watchers() {
             None => match self.begin(slot, asked) {
                 Begun::Done(answer) => {
                     let answer = answer.and_then(read).map_err(|error| explain(slot, operation, key, error));
-                    Asking::Answered(Some(answer))
+                    Asked::Answered(answer)
                 }
                 Begun::Waits(question) => {
                     let running = slot.run(question.later(&*slot.store));
-                    Asking::Waiting(Waiting { slot, operation, key, running, read: Some(read), watch: None })
+                    Asked::Waiting(Waiting { operation, key, running, read: Some(read), watch: None })
                 }
             },
             Some(watchers) => self.asking_watched(slot, watchers, operation, key, asked, read),
@@ -232,17 +230,17 @@ impl Handle {
         key: Option<&'a [u8]>,
         asked: impl FnOnce(Call<'a>) -> Result<Q>,
         read: R,
-    ) -> Asking<'a, T, U, R> {
+    ) -> Asked<'a, T, U, R> {
         let mut watch = watchers.watch(operation, key, slot.waits);
         match watch.run(|| self.begin(slot, asked)) {
             Begun::Done(answer) => {
                 let answer = answer.and_then(read).map_err(|error| explain(slot, operation, key, error));
                 watch.end(&answer);
-                Asking::Answered(Some(answer))
+                Asked::Answered(answer)
             }
             Begun::Waits(question) => {
-                let (running, watch) = (slot.run(question.later(&*slot.store)), Some(Box::new(watch)));
-                Asking::Waiting(Waiting { slot, operation, key, running, read: Some(read), watch })
+                let (running, watch) = (slot.run(question.later(&*slot.store)), Kept::new(Some(watch)));
+                Asked::Waiting(Waiting { operation, key, running, read: Some(read), watch: Some(Box::new(watch)) })
             }
         }
     }
@@ -255,58 +253,66 @@ impl Handle {
         mut work: Pin<&mut impl Future<Output = Result<T>>>,
     ) -> Result<T> {
         let slot = self.slot();
-        let mut watch = slot.watch(operation, key);
-        let answer = poll_fn(|cx| Watch::maybe(&mut watch, || work.as_mut().poll(cx))).await;
-        told(slot, operation, key, watch, answer)
+        let mut watch = Kept::new(slot.watch(operation, key));
+        let answer = poll_fn(|cx| watch.run(|| work.as_mut().poll(cx))).await;
+        let answer = answer.map_err(|error| explain(slot, operation, key, error));
+        watch.end(&answer);
+        answer
     }
 }
 
 /// What [`Handle::asking`] has begun: most often it is done.
-pub(super) enum Asking<'a, T, U, R> {
-    Answered(Option<Result<U>>),
+pub(super) enum Asked<'a, T, U, R> {
+    Answered(Result<U>),
     Waiting(Waiting<'a, T, R>),
 }
 
+/// The answer to what was [asked](Asked), within an async function. An answer that is there does not travel through its future.
+macro_rules! answer {
+    ($asked:expr) => {
+        'answer: {
+            // Not in one match with what waits: the future would hold all of it twice.
+            let waiting = match $asked {
+                $crate::handle::call::Asked::Answered(answer) => break 'answer answer,
+                $crate::handle::call::Asked::Waiting(waiting) => waiting,
+            };
+            waiting.await
+        }
+    };
+}
+pub(super) use answer;
+
 /// An operation that waits for its backend.
 pub(super) struct Waiting<'a, T, R> {
-    slot: &'a Slot,
     operation: Operation,
     key: Option<&'a [u8]>,
     running: Running<'a, T>,
     read: Option<R>,
     /// In a box, so that the futures of those whom nobody watches are no larger for it.
-    watch: Option<Box<Watch<'a>>>,
+    watch: Option<Box<Kept<'a>>>,
 }
 
 /// Nothing in it is pinned: the future of the backend has a box of its own.
-impl<T, U, R> Unpin for Asking<'_, T, U, R> {}
+impl<T, R> Unpin for Waiting<'_, T, R> {}
 
-impl<T, U: Tally, R: FnOnce(T) -> Result<U>> Future for Asking<'_, T, U, R> {
+impl<T, U: Tally, R: FnOnce(T) -> Result<U>> Future for Waiting<'_, T, R> {
     type Output = Result<U>;
 
-    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<U>> {
-        match &mut *self {
-            Asking::Answered(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
-            Asking::Waiting(waiting) => waiting.poll(cx),
-        }
-    }
-}
-
-impl<T, R> Waiting<'_, T, R> {
-    #[inline(never)]
-    fn poll<U: Tally>(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<U>>
-    where
-        R: FnOnce(T) -> Result<U>,
-    {
-        let running = Pin::new(&mut self.running);
-        let answer = match &mut self.watch {
+        let this = &mut *self;
+        let running = Pin::new(&mut this.running);
+        let answer = match &mut this.watch {
             None => ready!(running.poll(cx)),
             Some(watch) => ready!(watch.run(|| running.poll(cx))),
         };
-        let Some(read) = self.read.take() else { return Poll::Pending };
-        let watch = self.watch.take().map(|watch| *watch);
-        Poll::Ready(told(self.slot, self.operation, self.key, watch, answer.and_then(read)))
+        // It is there until the answer is.
+        let Some(read) = this.read.take() else { return Poll::Pending };
+        let answer = answer.and_then(read);
+        let answer = answer.map_err(|error| explain(this.running.slot(), this.operation, this.key, error));
+        if let Some(watch) = this.watch.take() {
+            watch.end(&answer);
+        }
+        Poll::Ready(answer)
     }
 }
 

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use super::call::{question, told};
 use super::cursor::{decode_cursor, encode_cursor};
 use super::{Handle, ListOptions, Page};
-use crate::observe::{Operation, Watch};
+use crate::observe::Operation;
 use crate::policy::Action;
 use crate::slot::deadline;
 use crate::{BoxFuture, Entry, Error, Key, Kind, List, Outcome, Result, Scan, ScanCursor, Want};
@@ -75,13 +75,14 @@ impl Handle {
         let mut watch = slot.watch(Operation::List, None);
         let mut cx = TaskContext::from_waker(Waker::noop());
         // Nothing is awaited in this mode, so one poll ends it.
-        let answer = match Watch::maybe(&mut watch, || pin!(self.list_in(Mode::Now, options)).poll(&mut cx)) {
-            Poll::Ready(Err(Stop::WouldWait)) | Poll::Pending => {
-                if let Some(watch) = watch {
-                    watch.discard();
-                }
-                return None;
-            }
+        let mut work = || pin!(self.list_in(Mode::Now, options)).poll(&mut cx);
+        let done = match &mut watch {
+            None => work(),
+            Some(watch) => watch.run(work),
+        };
+        let answer = match done {
+            // Nothing was started: nobody is told.
+            Poll::Ready(Err(Stop::WouldWait)) | Poll::Pending => return None,
             Poll::Ready(Err(Stop::Failed(error))) => Err(error),
             Poll::Ready(Ok(page)) => Ok(page),
         };

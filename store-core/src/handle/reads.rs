@@ -1,6 +1,6 @@
 //! Reading one key.
 
-use super::call::{Call, Question, question, told};
+use super::call::{Call, Question, answer, question, told};
 use super::{Handle, TypedEntry};
 use crate::codec::Decode;
 use crate::observe::Operation;
@@ -28,7 +28,7 @@ impl Handle {
     /// INVALID (key, released, or the value is not a `V`), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn get<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.asking(Operation::Get, Some(key), |call| call.get(key), decode).await
+        answer!(self.asking(Operation::Get, Some(key), |call| call.get(key), decode))
     }
 
     /// [`get`](Handle::get), at once or not at all.
@@ -43,7 +43,7 @@ impl Handle {
     /// INVALID (key, released), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn has(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let key = key.as_ref();
-        self.asking(Operation::Has, Some(key), |call| call.has(key), Ok).await
+        answer!(self.asking(Operation::Has, Some(key), |call| call.has(key), Ok))
     }
 
     /// [`has`](Handle::has), at once or not at all.
@@ -58,7 +58,7 @@ impl Handle {
     /// As [`get`](Handle::get).
     pub async fn entry<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<TypedEntry<V>>> {
         let key = key.as_ref();
-        self.asking(Operation::Entry, Some(key), |call| call.entry(key), typed).await
+        answer!(self.asking(Operation::Entry, Some(key), |call| call.entry(key), typed))
     }
 
     /// [`entry`](Handle::entry), at once or not at all.
@@ -73,7 +73,7 @@ impl Handle {
     /// As [`has`](Handle::has).
     pub async fn ttl(&self, key: impl AsRef<[u8]>) -> Result<Option<Ttl>> {
         let key = key.as_ref();
-        self.asking(Operation::Ttl, Some(key), |call| call.ttl(key), Ok).await
+        answer!(self.asking(Operation::Ttl, Some(key), |call| call.ttl(key), Ok))
     }
 
     /// [`ttl`](Handle::ttl), at once or not at all.
@@ -105,7 +105,7 @@ impl Handle {
 
 /// The checks of each operation, and what it asks of the backend.
 impl<'a> Call<'a> {
-    #[inline]
+    #[inline(always)]
     fn get(self, key: &'a [u8]) -> Result<impl Question<'a, Option<Payload>>> {
         let key = Key::new(key)?;
         self.allow(Action::KeyGet, key)?;

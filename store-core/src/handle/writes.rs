@@ -1,6 +1,6 @@
 //! Writing one key.
 
-use super::call::{Call, Question, question};
+use super::call::{Call, Question, answer, question};
 use super::reads::decode;
 use super::{Handle, IncrementOptions, PutOptions};
 use crate::codec::{Decode, Encode};
@@ -21,8 +21,12 @@ impl Handle {
         expiry: impl Into<Expiry>,
     ) -> Result<()> {
         let (key, mut buffer) = (key.as_ref(), Vec::new());
-        self.asking(Operation::Set, Some(key), |call| call.set(key, value, expiry.into(), &mut buffer), |_| Ok(()))
-            .await
+        answer!(self.asking(
+            Operation::Set,
+            Some(key),
+            |call| call.set(key, value, expiry.into(), &mut buffer),
+            |_| Ok(())
+        ))
     }
 
     /// [`set`](Handle::set), at once or not at all.
@@ -48,7 +52,7 @@ impl Handle {
         options: &PutOptions,
     ) -> Result<Written> {
         let (key, mut buffer) = (key.as_ref(), Vec::new());
-        self.asking(Operation::Put, Some(key), |call| call.put(key, value, options, &mut buffer), Ok).await
+        answer!(self.asking(Operation::Put, Some(key), |call| call.put(key, value, options, &mut buffer), Ok))
     }
 
     /// [`put`](Handle::put), at once or not at all.
@@ -68,7 +72,7 @@ impl Handle {
     /// INVALID (key, released), PERMISSION_DENIED, UNAVAILABLE, TIMEOUT, INTERNAL.
     pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let key = key.as_ref();
-        self.asking(Operation::Delete, Some(key), |call| call.delete(key, None), Ok).await
+        answer!(self.asking(Operation::Delete, Some(key), |call| call.delete(key, None), Ok))
     }
 
     /// [`delete`](Handle::delete), at once or not at all.
@@ -83,7 +87,7 @@ impl Handle {
     /// As [`delete`](Handle::delete); CONFLICT if it has another version.
     pub async fn delete_if(&self, key: impl AsRef<[u8]>, version: &Version) -> Result<bool> {
         let key = key.as_ref();
-        self.asking(Operation::Delete, Some(key), |call| call.delete(key, Some(version)), Ok).await
+        answer!(self.asking(Operation::Delete, Some(key), |call| call.delete(key, Some(version)), Ok))
     }
 
     /// [`delete_if`](Handle::delete_if), at once or not at all.
@@ -98,7 +102,7 @@ impl Handle {
     /// As [`set`](Handle::set), less those about the value.
     pub async fn touch(&self, key: impl AsRef<[u8]>, expiry: impl Into<Expiry>) -> Result<bool> {
         let key = key.as_ref();
-        self.asking(Operation::Touch, Some(key), |call| call.touch(key, expiry.into(), None), Ok).await
+        answer!(self.asking(Operation::Touch, Some(key), |call| call.touch(key, expiry.into(), None), Ok))
     }
 
     /// [`touch`](Handle::touch), at once or not at all.
@@ -113,7 +117,7 @@ impl Handle {
     /// As [`touch`](Handle::touch); CONFLICT if it has another version.
     pub async fn touch_if(&self, key: impl AsRef<[u8]>, expiry: impl Into<Expiry>, version: &Version) -> Result<bool> {
         let key = key.as_ref();
-        self.asking(Operation::Touch, Some(key), |call| call.touch(key, expiry.into(), Some(version)), Ok).await
+        answer!(self.asking(Operation::Touch, Some(key), |call| call.touch(key, expiry.into(), Some(version)), Ok))
     }
 
     /// [`touch_if`](Handle::touch_if), at once or not at all.
@@ -137,7 +141,7 @@ impl Handle {
         expiry: impl Into<Expiry>,
     ) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.asking(Operation::GetAndTouch, Some(key), |call| call.get_and_touch(key, expiry.into()), decode).await
+        answer!(self.asking(Operation::GetAndTouch, Some(key), |call| call.get_and_touch(key, expiry.into()), decode))
     }
 
     /// [`get_and_touch`](Handle::get_and_touch), at once or not at all.
@@ -156,7 +160,7 @@ impl Handle {
     /// As [`get`](Handle::get) and [`delete`](Handle::delete).
     pub async fn take<V: Decode>(&self, key: impl AsRef<[u8]>) -> Result<Option<V>> {
         let key = key.as_ref();
-        self.asking(Operation::Take, Some(key), |call| call.take(key), decode).await
+        answer!(self.asking(Operation::Take, Some(key), |call| call.take(key), decode))
     }
 
     /// [`take`](Handle::take), at once or not at all.
@@ -180,7 +184,7 @@ impl Handle {
     /// As [`increment`](Handle::increment).
     pub async fn increment_with(&self, key: impl AsRef<[u8]>, options: &IncrementOptions) -> Result<i64> {
         let key = key.as_ref();
-        self.asking(Operation::Increment, Some(key), |call| call.increment(key, options), Ok).await
+        answer!(self.asking(Operation::Increment, Some(key), |call| call.increment(key, options), Ok))
     }
 
     /// [`increment_with`](Handle::increment_with), at once or not at all.
@@ -193,7 +197,7 @@ impl Handle {
 /// The checks of each operation, and what it asks of the backend.
 impl<'a> Call<'a> {
     /// The value's bytes go to the buffer, from which the question borrows.
-    #[inline]
+    #[inline(always)]
     fn set<V: Encode + ?Sized>(
         self,
         key: &'a [u8],
@@ -225,7 +229,7 @@ impl<'a> Call<'a> {
         self.write(key, value, put)
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(self, key: Key<'a>, value: &'a [u8], put: Put<'a>) -> Result<impl Question<'a, Written>> {
         self.allow(Action::KeySet, key)?;
         let cx = self.cx();

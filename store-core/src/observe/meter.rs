@@ -141,21 +141,54 @@ struct Cells {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Stripe {
-    done: AtomicU64,
+    /// Calls that looked for one key and found it, or did not, or looked for none: one addition for each call.
+    hit: AtomicU64,
+    miss: AtomicU64,
+    other: AtomicU64,
+    /// Calls that looked for many keys, and what they found.
+    batches: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
+}
+
+impl Stripe {
+    #[inline]
+    fn count(&self, hits: u64, misses: u64) {
+        let one = match (hits, misses) {
+            (1, 0) => &self.hit,
+            (0, 1) => &self.miss,
+            (0, 0) => &self.other,
+            _ => {
+                self.hits.fetch_add(hits, Relaxed);
+                self.misses.fetch_add(misses, Relaxed);
+                &self.batches
+            }
+        };
+        one.fetch_add(1, Relaxed);
+    }
+
+    fn done(&self) -> u64 {
+        [&self.hit, &self.miss, &self.other, &self.batches].into_iter().map(|count| count.load(Relaxed)).sum()
+    }
+
+    fn hits(&self) -> u64 {
+        self.hit.load(Relaxed) + self.hits.load(Relaxed)
+    }
+
+    fn misses(&self) -> u64 {
+        self.miss.load(Relaxed) + self.misses.load(Relaxed)
+    }
 }
 
 impl Counters {
     fn read(&self, operation: Operation) -> Option<OperationStats> {
         let cells = self.0[operation.index()].get()?;
-        let sum =
-            |count: fn(&Stripe) -> &AtomicU64| cells.stripes.iter().map(|stripe| count(stripe).load(Relaxed)).sum();
+        let sum = |count: fn(&Stripe) -> u64| cells.stripes.iter().map(count).sum();
         Some(OperationStats {
             operation,
-            done: sum(|stripe| &stripe.done),
-            hits: sum(|stripe| &stripe.hits),
-            misses: sum(|stripe| &stripe.misses),
+            done: sum(Stripe::done),
+            hits: sum(Stripe::hits),
+            misses: sum(Stripe::misses),
             dropped: cells.dropped.load(Relaxed),
             latency: cells.latency.read(),
             errors: std::array::from_fn(|kind| cells.errors[kind].load(Relaxed)),
@@ -175,16 +208,7 @@ impl StoreObserver for Counters {
     fn end(&self, ended: &Ended<'_>) {
         let cells = self.0[ended.operation.index()].get_or_init(Cells::new);
         match ended.outcome {
-            Ending::Done { hits, misses } => {
-                let stripe = cells.stripe();
-                stripe.done.fetch_add(1, Relaxed);
-                if hits > 0 {
-                    stripe.hits.fetch_add(hits, Relaxed);
-                }
-                if misses > 0 {
-                    stripe.misses.fetch_add(misses, Relaxed);
-                }
-            }
+            Ending::Done { hits, misses } => cells.stripe().count(hits, misses),
             Ending::Failed(error) => {
                 cells.errors[error.kind() as usize].fetch_add(1, Relaxed);
             }

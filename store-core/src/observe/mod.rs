@@ -24,7 +24,7 @@ pub use meter::{Meter, OperationStats, StoreOperations};
 pub use metric::{Metric, MetricKind, Reading, prometheus, read};
 pub use operation::Operation;
 pub(crate) use tally::{Counted, Tally};
-pub(crate) use watch::{Watch, Watchers};
+pub(crate) use watch::{Kept, Watch, Watchers};
 
 use crate::{Error, Kind};
 

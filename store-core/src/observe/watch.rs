@@ -28,7 +28,12 @@ impl Watchers {
     /// Begins to watch an operation. `waits`: whether the store cannot answer at once.
     pub(crate) fn watch(&self, operation: Operation, key: Option<&[u8]>, waits: bool) -> Watch<'_> {
         let observers = &*self.observers;
-        let spans = observers.iter().filter_map(|observer| observer.begin(operation, key)).collect();
+        let mut spans = Vec::new();
+        for observer in observers {
+            if let Some(span) = observer.begin(operation, key) {
+                spans.push(span);
+            }
+        }
         let timed = match self.timing {
             Timing::Never => false,
             Timing::Sampled => waits || chosen(),
@@ -38,7 +43,7 @@ impl Watchers {
     }
 }
 
-/// One operation that is watched. Dropped before its end, it was given up.
+/// One operation that is watched, until it has ended. Dropped before its end nobody is told of it; see [`Kept`].
 pub(crate) struct Watch<'a> {
     observers: &'a [Arc<dyn StoreObserver>],
     operation: Operation,
@@ -55,15 +60,8 @@ impl Watch<'_> {
         work()
     }
 
-    /// Lets a watched operation work, or one that is not.
-    pub(crate) fn maybe<T>(watch: &mut Option<Watch<'_>>, work: impl FnOnce() -> T) -> T {
-        match watch {
-            Some(watch) => watch.run(work),
-            None => work(),
-        }
-    }
-
     /// It ended, like this.
+    #[inline]
     pub(crate) fn end<T: Tally>(mut self, result: &Result<T>) {
         self.tell(match result {
             Ok(answer) => {
@@ -74,26 +72,44 @@ impl Watch<'_> {
         });
     }
 
-    /// Nothing was started after all: nobody is told.
-    #[cold]
-    pub(crate) fn discard(mut self) {
-        self.observers = &[];
-    }
-
     fn tell(&mut self, outcome: Ending<'_>) {
         let elapsed = self.started.map(|started| started.elapsed());
         let ended = Ended { operation: self.operation, outcome, elapsed };
         self.spans.iter_mut().for_each(|span| span.end(&ended));
-        for observer in std::mem::take(&mut self.observers) {
+        for observer in self.observers {
             observer.end(&ended);
         }
     }
 }
 
-impl Drop for Watch<'_> {
+/// An operation that waits and is watched, or waits and is not. Dropped before its end, it was given up, and who watches is told.
+pub(crate) struct Kept<'a>(Option<Watch<'a>>);
+
+impl<'a> Kept<'a> {
+    pub(crate) fn new(watch: Option<Watch<'a>>) -> Kept<'a> {
+        Kept(watch)
+    }
+
+    /// Lets the operation work.
+    pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        match &mut self.0 {
+            Some(watch) => watch.run(work),
+            None => work(),
+        }
+    }
+
+    /// It ended, like this.
+    pub(crate) fn end<T: Tally>(mut self, result: &Result<T>) {
+        if let Some(watch) = self.0.take() {
+            watch.end(result);
+        }
+    }
+}
+
+impl Drop for Kept<'_> {
     fn drop(&mut self) {
-        if !self.observers.is_empty() {
-            self.tell(Ending::Dropped);
+        if let Some(watch) = &mut self.0 {
+            watch.tell(Ending::Dropped);
         }
     }
 }

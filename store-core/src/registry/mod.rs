@@ -22,7 +22,7 @@ pub use reload::Reloaded;
 pub use stats::StoreStats;
 
 use crate::config::{Config, StoreConfig};
-use crate::observe::{Observer, Operation, Watch, Watchers};
+use crate::observe::{Kept, Observer, Operation, Watch, Watchers};
 use crate::policy::{Action, Authorizer, PolicySet};
 use crate::slot::{Audit, Security, Slot, denied};
 use crate::{Clock, Context, Error, Handle, Kind, OpenContext, Result, Store, SystemClock, SystemTimer, Timer, Value};
@@ -155,12 +155,10 @@ impl Registry {
     /// As [`get`](Registry::get).
     pub async fn get_as(&self, id: &str, cx: &Context) -> Result<Handle> {
         let entry = self.0.entry(id);
-        let mut watch = watch(entry.as_deref());
+        let mut watch = Kept::new(watch(entry.as_deref()));
         let mut work = pin!(self.acquire(id, cx));
-        let result = poll_fn(|cx| Watch::maybe(&mut watch, || work.as_mut().poll(cx))).await;
-        if let Some(watch) = watch {
-            watch.end(&result);
-        }
+        let result = poll_fn(|cx| watch.run(|| work.as_mut().poll(cx))).await;
+        watch.end(&result);
         result
     }
 

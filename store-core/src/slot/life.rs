@@ -130,6 +130,12 @@ pub(crate) struct Running<'a, T> {
     canceled: Option<EventListener>,
 }
 
+impl<'a, T> Running<'a, T> {
+    pub(crate) fn slot(&self) -> &'a Slot {
+        self.slot
+    }
+}
+
 impl<T> Future for Running<'_, T> {
     type Output = Result<T>;
 
