@@ -114,6 +114,9 @@ fn main() -> std::io::Result<()> {
         "set of a 100-byte value",
         &[
             way("direct", || drop(black_box(store.try_put(&cx, key, &text, put)))),
+            way("raw map under one lock", || {
+                black_box(map.write().insert(Box::from(&b"key"[..]), Arc::from(&text[..])));
+            }),
             way("dyn, synchronous path", || {
                 black_box(erased.immediate().and_then(|immediate| immediate.try_put(&cx, key, &text, put)));
             }),

@@ -179,6 +179,7 @@ pub(crate) fn table(lines: &[Line]) -> String {
         let Some((seen, spread)) = target.seen(lines) else { continue };
         let number = |number: f64| match target.unit {
             "ns" => time(number),
+            "×" => format!("{number:.2} ×"),
             unit => format!("{} {unit}", rough(number, &[(1.0, "")])),
         };
         let (aim, reached) = match target.goal {
@@ -203,7 +204,7 @@ fn a_target_is_reached_or_missed() {
     };
     assert!(
         table(&line(5.0))
-            .contains("| get, 1 thread: as fast as moka | at least 5.0 × | 5.00 × (4.00 to 9.00) | reached |")
+            .contains("| get, 1 thread: as fast as moka | at least 5.00 × | 5.00 × (4.00 to 9.00) | reached |")
     );
     assert!(table(&line(4.9)).contains("**missed**"));
     let points = r#"{"section":"inproc","row":"set with TTL by entries","contender":"store-memory","value":100,"unit":"ns","x":1000}
