@@ -36,6 +36,8 @@ pub(crate) fn run() -> Result<(), Failed> {
         let manifest = format!("{workspace}/Cargo.toml");
         let check = cargo(&["update", "--quiet", "--workspace", "--locked", "--manifest-path", &manifest]);
         step(&format!("lock file of {workspace}"), check)?;
+        let format = cargo(&["fmt", "--all", "--check", "--manifest-path", &manifest]);
+        step(&format!("format of {workspace}"), format)?;
     }
     for &(package, features) in FEATURE_SETS {
         let mut line = vec!["check", "--locked", "--quiet", "-p", package, "--no-default-features"];

@@ -21,19 +21,24 @@ fn library() -> PathBuf {
 /// How many cases the scripts have.
 fn cases() -> usize {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/lua_cases");
-    let scripts = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    let scripts =
+        std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
     scripts.map(|script| script.lines().filter(|line| line.starts_with("function cases.")).count()).sum()
 }
 
 #[test]
 fn the_conformance_cases_hold_under_busted() {
     let (library, cases) = (library(), cases());
-    for options in ["backend = 'memory'", "backend = 'sled'\noptions = { path = 'DIRECTORY/db', durability = 'interval' }"] {
+    for options in
+        ["backend = 'memory'", "backend = 'sled'\noptions = { path = 'DIRECTORY/db', durability = 'interval' }"]
+    {
         let mut busted = Command::new("busted");
         busted.args(["--lua=lua5.4", "--output=plainTerminal", "spec"]).current_dir(env!("CARGO_MANIFEST_DIR"));
         busted.env("LUA_CPATH", format!("{}/?.so;;", library.display())).env("STORE_SPEC_OPTIONS", options);
         busted.env("TMPDIR", &library).env_remove("STORE_CONFIG").env_remove("STORE_ENV");
-        let output = busted.output().unwrap_or_else(|error| panic!("busted: {error}; `cargo xtask needs` or `luarocks install busted` installs it"));
+        let output = busted.output().unwrap_or_else(|error| {
+            panic!("busted: {error}; `cargo xtask needs` or `luarocks install busted` installs it")
+        });
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{options}: {out}{err}");
         assert!(out.contains(&format!("{cases} successes / 0 failures / 0 errors")), "{options}: {out}");

@@ -339,7 +339,11 @@ fn luarocks_make_installs_a_module_that_loads() {
     };
     let tree = folder("tree");
     let script = tree.join("script.lua");
-    std::fs::write(&script, "assert(require('store').get('app:cache'):set('k', {1})) print(package.loaded.store ~= nil)").unwrap();
+    std::fs::write(
+        &script,
+        "assert(require('store').get('app:cache'):set('k', {1})) print(package.loaded.store ~= nil)",
+    )
+    .unwrap();
     let path = if FEATURE == "luajit" {
         let mut command = Command::new(INTERPRETER);
         command.arg("build.lua");
