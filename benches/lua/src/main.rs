@@ -1,9 +1,8 @@
 //! What a call from Lua costs, beside `ngx.shared.DICT` (tables by cjson there), interleaved in one run.
 //!
 //! `cargo run --release --manifest-path benches/lua/Cargo.toml --features lua54 -- [--rounds N] [--calls N] [--quick] [--lines FILE] [--only TEXT]`,
-//! the same with `--features luajit`, and with `send` besides. Needs nginx with its Lua module and cjson (Debian: `apt-get install
-//! nginx-light libnginx-mod-http-lua lua-cjson`, which displaces the package luajit; or the packages unpacked into a folder that
-//! `STORE_BENCH_NGINX` names, see `nginx.rs`); without nginx the rest is measured, and said so.
+//! the same with `--features luajit`, and with `send` besides. `cargo xtask bench lua` does all that, and brings nginx with its Lua
+//! module and cjson (see `nginx.rs`); without nginx the rest is measured, and said so.
 //!
 //! Every figure is nanoseconds per call, the loop around it included, on both sides.
 

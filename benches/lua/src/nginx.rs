@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::vm::FILL;
 
-/// Names a folder that the packages were unpacked into (`dpkg -x`), where installing them would displace another LuaJIT. Else they are where
-/// Debian installs them.
+/// Names a folder that the packages were unpacked into (`dpkg -x`), since installing them would displace another LuaJIT: `cargo xtask
+/// bench lua` makes one. Else they are where Debian installs them.
 const UNPACKED: &str = "STORE_BENCH_NGINX";
 
 /// A running nginx, ended when dropped.
@@ -29,8 +29,10 @@ impl Nginx {
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("bodies.lua"), script(bodies, calls))?;
         fs::write(folder.join("nginx.conf"), configuration(&folder.display().to_string(), port))?;
-        let mut process = Command::new("nginx")
-            .env("LD_LIBRARY_PATH", libraries(&unpacked()))
+        let unpacked = unpacked();
+        let own = PathBuf::from(format!("{unpacked}/usr/sbin/nginx"));
+        let mut process = Command::new(if own.exists() { own } else { "nginx".into() })
+            .env("LD_LIBRARY_PATH", libraries(&unpacked))
             .arg("-p")
             .arg(&folder)
             .args(["-c", "nginx.conf", "-e", "error.log"])

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`.
 
 mod machine;
+mod nginx;
 mod slices;
 mod tables;
 

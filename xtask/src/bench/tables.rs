@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::slices::{Program, SLICES, Slice, batches};
-use super::{Kind, machine};
+use super::{Kind, machine, nginx};
 use crate::run::{Failed, cargo, command, root, step};
 
 /// A command that each batch of slices is run by, such as `taskset -c 2,3` or `nice -n -5`.
@@ -35,8 +35,12 @@ pub(crate) fn run(slices: &[Slice], kind: Kind, save: bool) -> Result<(), Failed
     for slice in slices {
         let _ = std::fs::remove_file(of_slice(&folders, slice));
     }
+    let has_lua = slices.iter().any(|slice| matches!(slice.program, Program::Lua(_)));
+    let nginx = if has_lua { nginx::unpacked() } else { None };
     for batch in batches(slices) {
-        if let Err(why) = step("a batch", run_batch(&batch, kind)?) {
+        let mut line = run_batch(&batch, kind)?;
+        line.envs(nginx.iter().map(|folder| (nginx::UNPACKED, folder)));
+        if let Err(why) = step("a batch", line) {
             // The others are worth having all the same.
             println!("    going on all the same: {why}");
         }
