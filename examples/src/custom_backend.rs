@@ -196,7 +196,7 @@ impl Store for Shelf {
         BackendStats { entries: self.info().entries, ..BackendStats::default() }
     }
 
-    fn immediate(&self) -> Option<&dyn TryStore> {
+    fn immediate(self: Arc<Self>) -> Option<Arc<dyn TryStore>> {
         None
     }
 

@@ -177,7 +177,7 @@ impl Store for Broken {
     fn stats(&self) -> BackendStats {
         self.inner.stats()
     }
-    fn immediate(&self) -> Option<&dyn TryStore> {
+    fn immediate(self: Arc<Self>) -> Option<Arc<dyn TryStore>> {
         None
     }
 

@@ -39,8 +39,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// What it counts about itself. Never waits for a server; may visit all parts of the store, but not all entries.
     fn stats(&self) -> BackendStats;
 
-    /// The synchronous path, if there is one. See [`TryStore`].
-    fn immediate(&self) -> Option<&dyn TryStore>;
+    /// The synchronous path, if there is one: see [`TryStore`]. Asked once, when the store is opened, and kept beside it.
+    ///
+    /// Most often `Some(self)` or `None`. A wrapper that has nothing to do on it gives that of the store inside, so that a call
+    /// never passes through the wrapper: `Arc::clone(&self.inner).immediate()`.
+    fn immediate(self: Arc<Self>) -> Option<Arc<dyn TryStore>>;
 
     /// The value of a key; `None` if absent.
     async fn get(&self, cx: &Context, key: Key<'_>) -> Result<Option<Payload>>;
@@ -126,7 +129,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 /// `None` means: that would wait; **nothing was started**. The caller then takes the method of the same name of [`Store`].
 /// The rules are those of [`Store`].
 #[expect(missing_docs, reason = "each method is documented at its namesake in Store")]
-pub trait TryStore: Send + Sync {
+pub trait TryStore: Send + Sync + 'static {
     fn try_get(&self, cx: &Context, key: Key<'_>) -> Option<Result<Option<Payload>>>;
     fn try_has(&self, cx: &Context, key: Key<'_>) -> Option<Result<bool>>;
     fn try_entry(&self, cx: &Context, key: Key<'_>) -> Option<Result<Option<Entry>>>;
@@ -159,8 +162,8 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     fn stats(&self) -> BackendStats {
         (**self).stats()
     }
-    fn immediate(&self) -> Option<&dyn TryStore> {
-        (**self).immediate()
+    fn immediate(self: Arc<Self>) -> Option<Arc<dyn TryStore>> {
+        Arc::clone(&*self).immediate()
     }
     async fn get(&self, cx: &Context, key: Key<'_>) -> Result<Option<Payload>> {
         (**self).get(cx, key).await

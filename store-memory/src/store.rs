@@ -21,7 +21,7 @@ use crate::tick;
 
 /// A store in the memory of the process. Clones are the same store.
 ///
-/// Every operation answers at once: [`Store::immediate`] is always there.
+/// Every operation answers at once: [`Store::immediate`] is always there, and the methods of [`TryStore`] are never `None`.
 #[derive(Clone)]
 pub struct MemoryStore {
     inner: Arc<Inner>,
@@ -234,7 +234,7 @@ impl Store for MemoryStore {
             reconnects: None,
         }
     }
-    fn immediate(&self) -> Option<&dyn TryStore> {
+    fn immediate(self: Arc<Self>) -> Option<Arc<dyn TryStore>> {
         Some(self)
     }
     async fn get(&self, _cx: &Context, key: Key<'_>) -> Result<Option<Payload>> {

@@ -405,8 +405,8 @@ impl Store for RedisStore {
         BackendStats { reconnects: self.pool.reconnects(), ..BackendStats::default() }
     }
 
-    fn immediate(&self) -> Option<&dyn TryStore> {
-        self.near.as_deref().map(|near| near as &dyn TryStore)
+    fn immediate(self: Arc<Self>) -> Option<Arc<dyn TryStore>> {
+        self.near.clone().map(|near| near as Arc<dyn TryStore>)
     }
 
     async fn get(&self, _: &Context, key: Key<'_>) -> Result<Option<Payload>> {

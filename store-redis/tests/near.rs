@@ -28,8 +28,8 @@ fn near(url: impl Into<String>, ttl: Duration) -> RedisOptions {
 const LONG: Duration = Duration::from_secs(600);
 
 /// Whether a read is answered without asking the server.
-fn is_near(store: &RedisStore, name: &str) -> bool {
-    store.immediate().unwrap().try_get(&CX, key(name)).is_some()
+fn is_near(store: &Arc<RedisStore>, name: &str) -> bool {
+    Arc::clone(store).immediate().unwrap().try_get(&CX, key(name)).is_some()
 }
 
 /// Reads until a value is seen, and says how long that took.

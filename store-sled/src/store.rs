@@ -131,7 +131,7 @@ impl Store for SledStore {
         self.space.load().as_deref().map(stats).unwrap_or_default()
     }
 
-    fn immediate(&self) -> Option<&dyn TryStore> {
+    fn immediate(self: Arc<Self>) -> Option<Arc<dyn TryStore>> {
         Some(self)
     }
 

@@ -67,6 +67,8 @@ pub(crate) struct World {
     wrapped: Arc<dyn Store>,
     /// Of a registry with nobody who watches, of one that was reloaded since, and of one with a meter.
     pub(crate) handle: Handle,
+    /// Around the wrappers.
+    outer: Handle,
     reloaded: Handle,
     pub(crate) metered: Handle,
     _registries: [Registry; 3],
@@ -91,11 +93,12 @@ impl World {
             registries.each_ref().map(|registry| block_on(registry.get("store")).unwrap());
         block_on(registries[1].reload(Config::new([other]))).unwrap();
         let own = Handle::new(Arc::clone(&shared));
+        let outer = Handle::new(Arc::clone(&wrapped));
         for handle in [&own, &handle, &reloaded, &metered] {
             handle.try_set("key", &Raw(&TEXT), Expiry::Never).unwrap().unwrap();
             handle.try_set("typed", &Session { user_id: 7, role: "admin".into() }, Expiry::Never).unwrap().unwrap();
         }
-        World { store, shared, twice, wrapped, handle, reloaded, metered, _registries: registries }
+        World { store, shared, twice, wrapped, handle, outer, reloaded, metered, _registries: registries }
     }
 
     pub(crate) fn tables(&self) -> Vec<Table<'_>> {
@@ -103,11 +106,12 @@ impl World {
     }
 
     fn get(&self) -> Table<'_> {
-        let World { store, handle, reloaded, metered, .. } = self;
+        let World { store, handle, outer, reloaded, metered, .. } = self;
         let (cx, key) = (Context::none(), Key::new("key").unwrap());
         // Not through the Arc, which is a store itself and would be a layer more.
-        let (erased, layered, wrapped): (&dyn Store, &dyn Store, &dyn Store) =
-            (&*self.shared, &*self.twice, &*self.wrapped);
+        let (erased, layered): (&dyn Store, &dyn Store) = (&*self.shared, &*self.twice);
+        let [erased_now, wrapped_now] =
+            [&self.shared, &self.wrapped].map(|store| Arc::clone(store).immediate().unwrap());
         // The raw engine: the map that a program would use if it needed no store.
         let map: parking_lot::RwLock<Map> = parking_lot::RwLock::default();
         map.write().insert(Box::from(&b"key"[..]), Arc::from(&TEXT[..]));
@@ -119,11 +123,11 @@ impl World {
             way("raw map under one lock", 0, move || drop(black_box(map.read().get(&b"key"[..]).cloned()))),
             way("dyn, synchronous path", 0, {
                 let cx = cx.clone();
-                move || drop(black_box(erased.immediate().and_then(|immediate| immediate.try_get(&cx, key))))
+                move || drop(black_box(erased_now.try_get(&cx, key)))
             }),
             way("three wrappers, synchronous path", 0, {
                 let cx = cx.clone();
-                move || drop(black_box(wrapped.immediate().and_then(|immediate| immediate.try_get(&cx, key))))
+                move || drop(black_box(wrapped_now.try_get(&cx, key)))
             }),
             way("dyn, future", 1, {
                 let cx = cx.clone();
@@ -131,6 +135,9 @@ impl World {
             }),
             way("dyn in dyn, future", 2, move || drop(black_box(poll(layered.get(&cx, key))))),
             way("handle, synchronous path", 0, move || drop(black_box(handle.try_get::<Payload>("key")))),
+            way("handle on three wrappers, synchronous path", 0, move || {
+                drop(black_box(outer.try_get::<Payload>("key")))
+            }),
             way("handle since reloaded, synchronous", 0, move || drop(black_box(reloaded.try_get::<Payload>("key")))),
             way("handle, future", 0, move || drop(black_box(poll(handle.get::<Payload>("key"))))),
             way("metered, synchronous path", 0, move || drop(black_box(metered.try_get::<Payload>("key")))),
@@ -167,6 +174,7 @@ impl World {
         let World { store, handle, metered, .. } = self;
         let (cx, key, put) = (Context::none(), Key::new("key").unwrap(), Put::always(Lifetime::NEVER));
         let erased: &dyn Store = &*self.shared;
+        let erased_now = Arc::clone(&self.shared).immediate().unwrap();
         let map: parking_lot::RwLock<Map> = parking_lot::RwLock::default();
         let ways = vec![
             way("direct", 0, {
@@ -178,7 +186,7 @@ impl World {
             }),
             way("dyn, synchronous path", 0, {
                 let cx = cx.clone();
-                move || drop(black_box(erased.immediate().and_then(|store| store.try_put(&cx, key, &TEXT, put))))
+                move || drop(black_box(erased_now.try_put(&cx, key, &TEXT, put)))
             }),
             way("dyn, future", 1, move || drop(black_box(poll(erased.put(&cx, key, &TEXT, put))))),
             way("handle, synchronous path", 0, move || {

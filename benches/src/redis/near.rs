@@ -42,9 +42,8 @@ pub(super) fn run(plan: &Plan, runtime: &Runtime, server: &RedisServer, report: 
         });
     }
     let contender = |(title, store): &(&'static str, Arc<dyn Store>)| {
-        let (store, names) = (Arc::clone(store), &names);
+        let (now, names) = (Arc::clone(store).immediate().expect("a synchronous path"), &names);
         Contender::new(*title, move || {
-            let now = store.immediate().expect("a synchronous path");
             let (mut random, start, mut done) = (Rng::with_seed(4), Instant::now(), 0);
             while start.elapsed() < plan.turn {
                 for _ in 0..1000 {

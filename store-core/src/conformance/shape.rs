@@ -32,24 +32,27 @@ impl Shape {
         match self {
             Shape::Bare => store,
             Shape::Dynamic => Arc::new(store),
-            Shape::Immediate => Arc::new(AtOnce(store)),
+            Shape::Immediate => Arc::new(AtOnce { now: Arc::clone(&store).immediate(), store }),
             Shape::Wrapped => Arc::new(FailingStore::new(store)),
         }
     }
 }
 
 /// Answers every waiting method by the synchronous path, if that answers.
-struct AtOnce(Arc<dyn Store>);
+struct AtOnce {
+    store: Arc<dyn Store>,
+    now: Option<Arc<dyn TryStore>>,
+}
 
 impl AtOnce {
     fn now<'a, T>(&'a self, ask: impl FnOnce(&'a dyn TryStore) -> Option<T>) -> Option<T> {
-        self.0.immediate().and_then(ask)
+        self.now.as_deref().and_then(ask)
     }
 }
 
 impl fmt::Debug for AtOnce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AtOnce").field(&self.0).finish()
+        f.debug_tuple("AtOnce").field(&self.store).finish()
     }
 }
 
@@ -57,49 +60,49 @@ impl fmt::Debug for AtOnce {
 #[deny(clippy::missing_trait_methods)]
 impl Store for AtOnce {
     fn info(&self) -> BackendInfo {
-        self.0.info()
+        self.store.info()
     }
     fn stats(&self) -> BackendStats {
-        self.0.stats()
+        self.store.stats()
     }
-    fn immediate(&self) -> Option<&dyn TryStore> {
-        self.0.immediate()
+    fn immediate(self: Arc<Self>) -> Option<Arc<dyn TryStore>> {
+        Arc::clone(&self.store).immediate()
     }
     async fn get(&self, cx: &Context, key: Key<'_>) -> Result<Option<Payload>> {
         if let Some(answer) = self.now(|store| store.try_get(cx, key)) {
             return answer;
         }
-        self.0.get(cx, key).await
+        self.store.get(cx, key).await
     }
     async fn has(&self, cx: &Context, key: Key<'_>) -> Result<bool> {
         if let Some(answer) = self.now(|store| store.try_has(cx, key)) {
             return answer;
         }
-        self.0.has(cx, key).await
+        self.store.has(cx, key).await
     }
     async fn entry(&self, cx: &Context, key: Key<'_>) -> Result<Option<Entry>> {
         if let Some(answer) = self.now(|store| store.try_entry(cx, key)) {
             return answer;
         }
-        self.0.entry(cx, key).await
+        self.store.entry(cx, key).await
     }
     async fn ttl(&self, cx: &Context, key: Key<'_>) -> Result<Option<Ttl>> {
         if let Some(answer) = self.now(|store| store.try_ttl(cx, key)) {
             return answer;
         }
-        self.0.ttl(cx, key).await
+        self.store.ttl(cx, key).await
     }
     async fn put(&self, cx: &Context, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
         if let Some(answer) = self.now(|store| store.try_put(cx, key, value, put)) {
             return answer;
         }
-        self.0.put(cx, key, value, put).await
+        self.store.put(cx, key, value, put).await
     }
     async fn delete(&self, cx: &Context, key: Key<'_>, if_version: Option<&Version>) -> Result<bool> {
         if let Some(answer) = self.now(|store| store.try_delete(cx, key, if_version)) {
             return answer;
         }
-        self.0.delete(cx, key, if_version).await
+        self.store.delete(cx, key, if_version).await
     }
     async fn touch(
         &self,
@@ -111,66 +114,66 @@ impl Store for AtOnce {
         if let Some(answer) = self.now(|store| store.try_touch(cx, key, lifetime, if_version)) {
             return answer;
         }
-        self.0.touch(cx, key, lifetime, if_version).await
+        self.store.touch(cx, key, lifetime, if_version).await
     }
     async fn get_and_touch(&self, cx: &Context, key: Key<'_>, lifetime: Lifetime) -> Result<Option<Payload>> {
         if let Some(answer) = self.now(|store| store.try_get_and_touch(cx, key, lifetime)) {
             return answer;
         }
-        self.0.get_and_touch(cx, key, lifetime).await
+        self.store.get_and_touch(cx, key, lifetime).await
     }
     async fn take(&self, cx: &Context, key: Key<'_>) -> Result<Option<Payload>> {
         if let Some(answer) = self.now(|store| store.try_take(cx, key)) {
             return answer;
         }
-        self.0.take(cx, key).await
+        self.store.take(cx, key).await
     }
     async fn increment(&self, cx: &Context, key: Key<'_>, by: Increment) -> Result<i64> {
         if let Some(answer) = self.now(|store| store.try_increment(cx, key, by)) {
             return answer;
         }
-        self.0.increment(cx, key, by).await
+        self.store.increment(cx, key, by).await
     }
     async fn get_many(&self, cx: &Context, keys: &[Key<'_>]) -> Result<Vec<Option<Payload>>> {
         if let Some(answer) = self.now(|store| store.try_get_many(cx, keys)) {
             return answer;
         }
-        self.0.get_many(cx, keys).await
+        self.store.get_many(cx, keys).await
     }
     async fn set_many(&self, cx: &Context, items: &[BatchWrite<'_>]) -> Result<()> {
         if let Some(answer) = self.now(|store| store.try_set_many(cx, items)) {
             return answer;
         }
-        self.0.set_many(cx, items).await
+        self.store.set_many(cx, items).await
     }
     async fn delete_many(&self, cx: &Context, keys: &[Key<'_>]) -> Result<Vec<bool>> {
         if let Some(answer) = self.now(|store| store.try_delete_many(cx, keys)) {
             return answer;
         }
-        self.0.delete_many(cx, keys).await
+        self.store.delete_many(cx, keys).await
     }
     async fn list(&self, cx: &Context, list: List<'_>) -> Result<ListPage> {
         if let Some(answer) = self.now(|store| store.try_list(cx, list)) {
             return answer;
         }
-        self.0.list(cx, list).await
+        self.store.list(cx, list).await
     }
     async fn scan(&self, cx: &Context, scan: Scan<'_>) -> Result<ScanPage> {
-        self.0.scan(cx, scan).await
+        self.store.scan(cx, scan).await
     }
     async fn clear(&self, cx: &Context, prefix: &[u8], cursor: Option<&ScanCursor>) -> Result<ClearStep> {
-        self.0.clear(cx, prefix, cursor).await
+        self.store.clear(cx, prefix, cursor).await
     }
     async fn purge_expired(&self, max: usize) -> Result<usize> {
-        self.0.purge_expired(max).await
+        self.store.purge_expired(max).await
     }
     async fn ping(&self) -> Result<()> {
-        self.0.ping().await
+        self.store.ping().await
     }
     async fn flush(&self) -> Result<()> {
-        self.0.flush().await
+        self.store.flush().await
     }
     async fn close(&self) -> Result<()> {
-        self.0.close().await
+        self.store.close().await
     }
 }

@@ -100,7 +100,7 @@ impl<'a> Call<'a> {
         if let Err(closed) = self.slot.check_open() {
             return Some(Err(closed));
         }
-        question.now(self.slot.store.immediate()?)
+        question.now(self.slot.now.as_deref()?)
     }
 
     /// Asks the backend: on its synchronous path if it answers there, else by waiting.
@@ -184,7 +184,7 @@ impl Handle {
         asked: impl FnOnce(Call<'a>) -> Result<Q>,
         read: impl FnOnce(T) -> Result<U>,
     ) -> Option<Result<U>> {
-        let mut watch = watchers.watch(operation, key, slot.waits);
+        let mut watch = watchers.watch(operation, key, slot.waits());
         match watch.run(|| self.begin(slot, asked)) {
             Begun::Done(answer) => {
                 let answer = answer.and_then(read).map_err(|error| explain(slot, operation, key, error));
@@ -231,7 +231,7 @@ impl Handle {
         asked: impl FnOnce(Call<'a>) -> Result<Q>,
         read: R,
     ) -> Asked<'a, T, U, R> {
-        let mut watch = watchers.watch(operation, key, slot.waits);
+        let mut watch = watchers.watch(operation, key, slot.waits());
         match watch.run(|| self.begin(slot, asked)) {
             Begun::Done(answer) => {
                 let answer = answer.and_then(read).map_err(|error| explain(slot, operation, key, error));

@@ -18,20 +18,20 @@ pub(crate) use security::{KeptRights, Rights, Security, denied};
 
 use crate::config::Settings;
 use crate::observe::{Operation, Watch, Watchers};
-use crate::{Clock, Store, Timer};
+use crate::{Clock, Store, Timer, TryStore};
 
 /// One open store and what belongs to it rather than to one handle.
 pub(crate) struct Slot {
     pub(crate) id: Arc<str>,
     pub(crate) store: Arc<dyn Store>,
+    /// Its synchronous path, if it has one: resolved once, so that a call takes one step however many wrappers there are.
+    pub(crate) now: Option<Arc<dyn TryStore>>,
     pub(crate) settings: Settings,
     pub(crate) security: Arc<Security>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) flights: Arc<Flights>,
     watchers: Option<Arc<Watchers>>,
-    /// Whether the store has no synchronous path.
-    pub(crate) waits: bool,
     /// Handles that are out and not released.
     pub(crate) handles: Arc<AtomicUsize>,
     life: Arc<Life>,
@@ -51,7 +51,7 @@ impl Slot {
     ) -> Slot {
         Slot {
             id,
-            waits: store.immediate().is_none(),
+            now: Arc::clone(&store).immediate(),
             store,
             settings,
             security,
@@ -85,7 +85,7 @@ impl Slot {
     ) -> Slot {
         Slot {
             id: Arc::clone(&self.id),
-            waits: store.immediate().is_none(),
+            now: Arc::clone(&store).immediate(),
             store,
             settings,
             security: Arc::clone(&self.security),
@@ -127,6 +127,11 @@ impl Slot {
         slot
     }
 
+    /// Whether the store has no synchronous path.
+    pub(crate) fn waits(&self) -> bool {
+        self.now.is_none()
+    }
+
     /// Who wants to know of operations: most often nobody.
     #[inline]
     pub(crate) fn watchers(&self) -> Option<&Watchers> {
@@ -135,7 +140,7 @@ impl Slot {
 
     /// Begins to watch an operation, if anybody wants to know.
     pub(crate) fn watch<'a>(&'a self, operation: Operation, key: Option<&[u8]>) -> Option<Watch<'a>> {
-        Some(self.watchers()?.watch(operation, key, self.waits))
+        Some(self.watchers()?.watch(operation, key, self.waits()))
     }
 }
 

@@ -113,7 +113,7 @@ impl Store for FailingStore {
     fn stats(&self) -> BackendStats {
         self.inner.stats()
     }
-    fn immediate(&self) -> Option<&dyn TryStore> {
+    fn immediate(self: Arc<Self>) -> Option<Arc<dyn TryStore>> {
         None
     }
     async fn get(&self, cx: &Context, key: Key<'_>) -> Result<Option<Payload>> {
