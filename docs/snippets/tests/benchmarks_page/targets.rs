@@ -24,6 +24,8 @@ enum Figure {
     /// The slowest of a contender's operations, or 99.9 % of them; in nanoseconds.
     Worst(&'static str),
     P999(&'static str),
+    /// How many times as slow 99.9 % of its operations are as in another row.
+    P999Over(&'static str, &'static str),
     /// How much steeper a contender's curve is than another's, between two points.
     Slope(&'static str, &'static str, f64, f64),
     /// A contender's value, over that in another row.
@@ -31,7 +33,7 @@ enum Figure {
     /// How many times as fast the first of the row is as a contender in another row.
     Than(&'static str, &'static str),
 }
-use Figure::{Against, Over, P999, Slope, Than, Value, Worst};
+use Figure::{Against, Over, P999, P999Over, Slope, Than, Value, Worst};
 
 struct Target {
     section: &'static str,
@@ -70,6 +72,13 @@ const TARGETS: &[Target] = &[
     target("inproc", "bytes resident per entry, by entries", Value(STORE, MILLION), AtMost(230.0), "B"),
     target("inproc", "set with TTL by entries", Slope(STORE, DASHMAP, 1e3, 1e6), AtMost(1.3), "×"),
     target("inproc", "while 1000000 entries expire", Worst(STORE), AtMost(1e7), "ns"),
+    target(
+        "inproc",
+        "while 1000000 entries expire",
+        P999Over(STORE, "before 1000000 entries expire"),
+        AtMost(1.0),
+        "×",
+    ),
     target("inproc", "95 % released after, by entries", Value(STORE, MILLION), AtMost(1000.0), "ms"),
     target("inproc", "page of 100 entries by entries", Value(STORE, MILLION), AtMost(50.0), "us"),
     target(
@@ -128,8 +137,8 @@ impl Target {
             })
         };
         // The percentiles of a row that is also compared are in a line of their own.
-        let single = |contender: &str| {
-            let of = |line: &&Line| line.section == self.section && line.row == self.row && line.contender == contender;
+        let timed = |row: &str, contender: &str| {
+            let of = |line: &&Line| line.section == self.section && line.row == row && line.contender == contender;
             lines.iter().filter(of).find_map(|line| line.percentiles)
         };
         match self.figure {
@@ -141,8 +150,9 @@ impl Target {
                 Some((ratio.median, Some((ratio.low, ratio.high))))
             }
             Value(contender, x) => Some((find(self.row, contender, x)?.value, None)),
-            Worst(contender) => Some((single(contender)?.worst, None)),
-            P999(contender) => Some((single(contender)?.p999, None)),
+            Worst(contender) => Some((timed(self.row, contender)?.worst, None)),
+            P999(contender) => Some((timed(self.row, contender)?.p999, None)),
+            P999Over(contender, row) => Some((timed(self.row, contender)?.p999 / timed(row, contender)?.p999, None)),
             Slope(own, other, from, to) => {
                 let steep =
                     |name| Some(find(self.row, name, Some(to))?.value / find(self.row, name, Some(from))?.value);
@@ -158,6 +168,16 @@ impl Target {
         }
     }
 
+    /// Below which factor a difference between two contenders is none, on the machines that measure.
+    fn noise(&self) -> f64 {
+        let is_loud = self.row.contains("2 threads") || self.row.starts_with("set, ") || self.section == "redis";
+        match self.figure {
+            Against(_) | Than(..) | Over(..) | P999Over(..) if is_loud => 1.2,
+            Against(_) | Than(..) | Over(..) | P999Over(..) => 1.1,
+            _ => 1.0,
+        }
+    }
+
     fn what(&self) -> String {
         match self.figure {
             Against(contender) => format!("{}: as fast as {contender}", self.row),
@@ -165,6 +185,7 @@ impl Target {
             Value(contender, None) => format!("{}: {contender}", self.row),
             Worst(contender) => format!("{}: worst of {contender}", self.row),
             P999(contender) => format!("{}: p99.9 of {contender}", self.row),
+            P999Over(contender, row) => format!("{}: p99.9 of {contender}, over {row}", self.row),
             Slope(own, other, from, to) => format!("{}, from {from} to {to}: {own} over {other}", self.row),
             Over(contender, row) => format!("{}: {contender}, over {row}", self.row),
             Than(contender, row) => format!("{}: as fast as {contender} in {row}", self.row),
@@ -182,13 +203,18 @@ pub(crate) fn table(lines: &[Line]) -> String {
             "×" => format!("{number:.2} ×"),
             unit => format!("{} {unit}", rough(number, &[(1.0, "")])),
         };
-        let (aim, reached) = match target.goal {
-            AtLeast(goal) => (format!("at least {}", number(goal)), seen >= goal),
-            AtMost(goal) => (format!("at most {}", number(goal)), seen <= goal),
+        // Above 1, it is missed by that factor.
+        let (aim, missed_by) = match target.goal {
+            AtLeast(goal) => (format!("at least {}", number(goal)), goal / seen),
+            AtMost(goal) => (format!("at most {}", number(goal)), seen / goal),
         };
         let spread = spread.map(|(low, high)| format!(" ({low:.2} to {high:.2})")).unwrap_or_default();
         let seen = if target.unit == "×" { format!("{seen:.2} {}", target.unit) } else { number(seen) };
-        let verdict = if reached { "reached" } else { "**missed**" };
+        let verdict = match missed_by {
+            by if by <= 1.0 => "reached",
+            by if by <= target.noise() => "as near as can be told",
+            _ => "**missed**",
+        };
         let _ = writeln!(table, "| {} | {aim} | {seen}{spread} | {verdict} |", target.what());
     }
     table
@@ -206,7 +232,8 @@ fn a_target_is_reached_or_missed() {
         table(&line(5.0))
             .contains("| get, 1 thread: as fast as moka | at least 5.00 × | 5.00 × (4.00 to 9.00) | reached |")
     );
-    assert!(table(&line(4.9)).contains("**missed**"));
+    assert!(table(&line(4.6)).contains("as near as can be told"));
+    assert!(table(&line(4.5)).contains("**missed**"));
     let points = r#"{"section":"inproc","row":"set with TTL by entries","contender":"store-memory","value":100,"unit":"ns","x":1000}
         {"section":"inproc","row":"set with TTL by entries","contender":"store-memory","value":300,"unit":"ns","x":1000000}
         {"section":"inproc","row":"set with TTL by entries","contender":"dashmap, no TTL","value":50,"unit":"ns","x":1000}
