@@ -47,6 +47,7 @@
 //! source; `send` lets a VM move between threads.
 
 mod args;
+mod beside;
 mod context;
 mod convert;
 mod coroutines;

@@ -52,7 +52,8 @@ const TIME_IS_UP: &str = "the time limit has passed";
 /// A single operation on a text or a table takes time in proportion to its size, which the memory limit bounds, and the clock is looked at
 /// every thousand instructions: a script that works on nothing but texts of many megabytes can be late by some seconds. In Lua 5.2 and later,
 /// collecting tables with weak keys (`__mode = "k"`) that refer to each other in a chain takes time beyond that proportion; a small memory limit
-/// bounds it. Memory that functions of the host's take is not counted.
+/// bounds it. What the module itself holds for a script (error objects, a batch that is written) is limited to as much again; memory that
+/// functions of the host's take is not counted.
 ///
 /// Under LuaJIT the compiler is off in a sandbox, since compiled code does not look at the time.
 #[derive(Clone, Debug)]
@@ -109,6 +110,7 @@ impl Sandbox {
             })?,
         ))?;
         lua.set_app_data(Boxed { clock, wrap });
+        crate::beside::limit(&lua, self.memory);
         lua.set_memory_limit(self.memory)?;
         Ok(lua)
     }

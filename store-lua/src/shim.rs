@@ -49,7 +49,7 @@ impl From<crate::value::Fault> for Stop {
 pub(crate) fn results(lua: &Lua, ended: Result<Value, Stop>) -> mlua::Result<Results> {
     match ended {
         Ok(value) => Ok((value, Value::Nil, Value::Nil)),
-        Err(Stop::Fail(error)) => Ok((Value::Nil, ErrorObject::from(error).into_lua(lua)?, Value::Nil)),
+        Err(Stop::Fail(error)) => Ok((Value::Nil, ErrorObject::from(error).give(lua)?, Value::Nil)),
         Err(Stop::Raise(message)) => Ok((Value::Nil, message.into_lua(lua)?, Value::Boolean(false))),
         Err(Stop::Vm(error)) => Err(error),
     }

@@ -116,6 +116,24 @@ fn out_of_memory_is_an_error_and_the_vm_goes_on() {
     vm.run("after.lua", "assert(#cache:get('big') == 20000)").unwrap();
 }
 
+#[test]
+fn chains_of_errors_end() {
+    within(
+        Duration::from_secs(20),
+        "local caused, wrapped, last = errors.new('first'), errors.new('CONFLICT', 'first'), nil
+         for n = 1, 100000 do caused = errors.new{ message = 'm', cause = caused } end
+         for n = 1, 3000 do wrapped = errors.wrap(wrapped, 'c') end
+         equal(wrapped:kind(), errors.CONFLICT)
+         equal(#tostring(wrapped), 3 * 3000 + #'first')
+         local depth, next = 0, caused
+         while next do depth, next = depth + 1, next:cause() end
+         assert(depth <= 65, depth)
+         assert(#caused:stack() < 100000)
+         caused, wrapped = nil, nil
+         collectgarbage() collectgarbage()",
+    );
+}
+
 /// Calls of everything with anything, in a sandbox: `STORE_DEEP=1` for hours.
 #[test]
 fn no_sequence_of_calls_crashes_or_hangs() {

@@ -314,3 +314,37 @@ fn runs_on_one_vm_have_each_their_own_time() {
     // Outside of a run there is none.
     lua.load("for i = 1, 1e6 do end").exec().unwrap();
 }
+
+/// The most memory that this process ever had, in bytes.
+#[cfg(target_os = "linux")]
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+/// What lies beside the VM, for a script that holds on to everything: more than a gigabyte in each of these, if it were not counted.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_memory_that_the_module_holds_for_a_script_is_limited_too() {
+    let before = peak();
+    let lua = sandbox();
+    for source in [
+        "local text = ('x'):rep(2 ^ 20) for n = 1, 2000 do kept[n] = errors.new('INTERNAL', text) end",
+        "local text = ('x'):rep(2 ^ 20) for n = 1, 2000 do kept[n] = errors.new{ message = 'm', details = { text } } end",
+        "local e = errors.new(('x'):rep(2 ^ 20)) for n = 1, 2000 do e = errors.wrap(e, 'c') kept[n] = e end",
+        "local cache = require('store').get('app:cache')
+         local key = ('k'):rep(1024) for n = 1, 1000000 do kept[n] = select(2, cache:set(key, print)) end",
+        "local cache = require('store').get('app:cache')
+         local value, items = ('v'):rep(4 * 2 ^ 20), {} for n = 1, 500 do items[n] = { key = n, value = value } end
+         cache:set_many(items)",
+    ] {
+        lua.load("kept = {}").exec().unwrap();
+        let error = lua.load(source).exec().expect_err(source).to_string();
+        assert!(error.contains("not enough memory"), "{source}: {error}");
+        lua.load("kept = {}").exec().unwrap();
+        // What is given back can be had again.
+        lua.load("for n = 1, 100 do local e = errors.new(('x'):rep(2 ^ 20)) end").exec().unwrap();
+    }
+    assert!(peak() - before < 400 << 20, "{} MiB", (peak() - before) >> 20);
+}

@@ -1,6 +1,6 @@
 //! `errors.new`, `errors.is`, `errors.wrap`, `errors.call_stack`, and the constants.
 
-use mlua::{IntoLua, Lua, Table, Value};
+use mlua::{Lua, Table, Value};
 use store_core::Kind;
 
 use super::ErrorObject;
@@ -17,11 +17,11 @@ pub(crate) fn create(lua: &Lua, mark: &ArrayMark) -> mlua::Result<Table> {
     prepare(lua, mark)?;
     let new_mark = mark.clone();
     let new = lua.create_function(move |lua, arguments: (Value, Value, Value)| -> mlua::Result<Results> {
-        let made = new(lua, &arguments, &new_mark).and_then(|error| Ok(error.into_lua(lua)?));
+        let made = new(lua, &arguments, &new_mark).and_then(|error| Ok(error.give(lua)?));
         shim::results(lua, made)
     })?;
     let wrap = lua.create_function(|lua, (error, context): (Value, Value)| -> mlua::Result<Results> {
-        let wrapped = wrap(lua, &error, &context).and_then(|error| Ok(error.into_lua(lua)?));
+        let wrapped = wrap(lua, &error, &context).and_then(|error| Ok(error.give(lua)?));
         shim::results(lua, wrapped)
     })?;
     let is = lua.create_function(|lua, (error, kind): (Value, Value)| -> mlua::Result<Results> {

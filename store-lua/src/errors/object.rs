@@ -3,9 +3,14 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use store_core::{Error, Kind, Outcome, Value};
+
+use crate::beside::Taken;
+
+/// How many errors may lie beneath one. What is deeper is cut off: a script could make a chain without end, and dropping one goes down in it.
+const MAX_CAUSES: usize = 64;
 
 /// An error as scripts see it. Holds no reference into the VM, so it can travel through the store and between VMs.
 #[derive(Clone)]
@@ -20,7 +25,11 @@ struct Repr {
     retryable: Option<bool>,
     details: Option<Value>,
     cause: Option<ErrorObject>,
+    /// How many lie beneath.
+    depth: usize,
     trace: Trace,
+    /// What it takes of the memory of the first VM that got it.
+    taken: OnceLock<Option<Taken>>,
 }
 
 /// Where an error was made.
@@ -63,28 +72,51 @@ pub(crate) fn canonical_kind(text: &str) -> Cow<'static, str> {
 impl ErrorObject {
     pub(crate) fn new(parts: Parts) -> ErrorObject {
         let retryable = parts.retryable.or_else(|| Kind::parse(&parts.kind).and_then(Kind::retryable));
-        ErrorObject(Arc::new(Repr {
-            kind: parts.kind,
-            message: parts.message,
-            context: None,
-            retryable,
-            details: parts.details,
-            cause: parts.cause,
-            trace: parts.trace,
-        }))
+        ErrorObject::make(parts, None, retryable)
     }
 
     /// An error with the same kind, retryable and details, one context further out.
     pub(crate) fn wrap(parent: ErrorObject, context: String, trace: Trace) -> ErrorObject {
+        let (message, retryable) = (parent.to_string(), parent.0.retryable);
+        let (kind, details) = (parent.0.kind.clone(), parent.0.details.clone());
+        let parts = Parts { kind, message, retryable, details, cause: Some(parent), trace };
+        ErrorObject::make(parts, Some(context), retryable)
+    }
+
+    fn make(parts: Parts, context: Option<String>, retryable: Option<bool>) -> ErrorObject {
+        let cause = parts.cause.filter(|cause| cause.0.depth < MAX_CAUSES);
         ErrorObject(Arc::new(Repr {
-            kind: parent.0.kind.clone(),
-            message: parent.to_string(),
-            context: Some(context),
-            retryable: parent.0.retryable,
-            details: parent.0.details.clone(),
-            cause: Some(parent),
-            trace,
+            kind: parts.kind,
+            message: parts.message,
+            context,
+            retryable,
+            details: parts.details,
+            depth: cause.as_ref().map_or(0, |cause| cause.0.depth + 1),
+            cause,
+            trace: parts.trace,
+            taken: OnceLock::new(),
         }))
+    }
+
+    /// Counts it as memory of a VM, unless it is counted already. `take` gets the number of bytes, those of its cause not among them.
+    pub(super) fn count<E>(&self, take: impl FnOnce(usize) -> Result<Option<Taken>, E>) -> Result<(), E> {
+        if self.0.taken.get().is_none() {
+            let _ = self.0.taken.set(take(self.size())?);
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> usize {
+        let Repr { kind, message, context, details, trace, .. } = &*self.0;
+        let frames = trace.frames.iter().map(|frame| {
+            size_of::<Frame>() + frame.source.len() + frame.what.len() + frame.name.as_ref().map_or(0, String::len)
+        });
+        size_of::<Repr>()
+            + kind.len()
+            + message.len()
+            + context.as_ref().map_or(0, String::len)
+            + details.as_ref().map_or(0, size_of_value)
+            + frames.sum::<usize>()
     }
 
     pub(crate) fn kind(&self) -> &str {
@@ -156,16 +188,25 @@ impl From<Error> for ErrorObject {
         }
         let text = error.to_string();
         let context = text.strip_suffix(error.message()).and_then(|before| before.strip_suffix(": "));
-        ErrorObject(Arc::new(Repr {
+        let parts = Parts {
             kind: Cow::Borrowed(error.kind().as_str()),
             message: error.message().to_owned(),
-            context: context.map(str::to_owned),
-            retryable: error.retryable(),
             details: (!details.is_empty()).then_some(Value::Map(details)),
             cause: StdError::source(&error).map(from_source),
-            trace: Trace::default(),
-        }))
+            ..Parts::default()
+        };
+        ErrorObject::make(parts, context.map(str::to_owned), error.retryable())
     }
+}
+
+fn size_of_value(value: &Value) -> usize {
+    let beneath: usize = match value {
+        Value::String(bytes) => bytes.len(),
+        Value::Array(items) => items.iter().map(size_of_value).sum(),
+        Value::Map(entries) => entries.iter().map(|(key, value)| size_of_value(key) + size_of_value(value)).sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + beneath
 }
 
 /// Positions in a batch count from 1 in Lua.

@@ -6,6 +6,14 @@ use super::ErrorObject;
 use crate::shim::{self, Hot, Results, Stop, type_name};
 use crate::value::{ArrayMark, to_lua};
 
+impl ErrorObject {
+    /// As scripts get it.
+    pub(crate) fn give(self, lua: &Lua) -> mlua::Result<Value> {
+        self.count(|bytes| crate::beside::take(lua, bytes))?;
+        self.into_lua(lua)
+    }
+}
+
 /// The methods of error objects, one table for a VM.
 pub(super) struct Methods(pub(super) Table);
 
@@ -69,7 +77,7 @@ pub(super) fn prepare(lua: &Lua, mark: &ArrayMark) -> mlua::Result<()> {
             None => Ok(Value::Nil),
         }),
         ("cause", |lua, error, _| match error.cause() {
-            Some(cause) => cause.clone().into_lua(lua),
+            Some(cause) => cause.clone().give(lua),
             None => Ok(Value::Nil),
         }),
         ("stack", |lua, error, _| error.stack().into_lua(lua)),

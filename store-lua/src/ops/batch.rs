@@ -6,6 +6,7 @@ use store_core::{Expiry, Payload};
 use super::write::encoded;
 use super::{Call, Done, Ended};
 use crate::args::{Bytes, Options, bytes, items, ttl as ttl_argument, wrong};
+use crate::beside::take;
 use crate::reply::Reply;
 use crate::shim::{Stop, type_name};
 
@@ -59,8 +60,11 @@ pub(super) fn set_many(call: &Call<'_>, (list, ttl): (Value, Value)) -> Ended {
     let default = ttl_argument(&ttl)?;
     let list = items("items", &list)?;
     let mut writes: Vec<(Vec<u8>, Payload, Expiry)> = Vec::with_capacity(list.len());
+    // One string of the script's can be a thousand values.
+    let mut taken = Vec::new();
     for (index, item) in list.iter().enumerate() {
         let write = write_of_item(call, index, item, default).map_err(|stop| at_index(stop, index))?;
+        taken.extend(take(call.lua, write.0.len() + write.1.as_bytes().len())?);
         writes.push(write);
     }
     let count = writes.len();
@@ -75,6 +79,7 @@ pub(super) fn set_many(call: &Call<'_>, (list, ttl): (Value, Value)) -> Ended {
             let handle = call.handle.clone();
             let operation = async move {
                 handle.set_many(&writes).await?;
+                drop(taken);
                 Ok(trues(count))
             };
             Ok(Done::Wait(call.wait(&[], false, Box::pin(operation))))
