@@ -114,7 +114,8 @@ pub(crate) fn install(lua: &Lua, registry: &Registry, context: Context, runtime:
     let runtime = runtime.clone();
     let options = store_lua::Options::new()
         .context(context)
-        .blocking(move |future| tokio::task::block_in_place(|| runtime.block_on(future)));
+        .blocking(move |future| tokio::task::block_in_place(|| runtime.block_on(future)))
+        .blocking_nests(true);
     store_lua::install_with(lua, registry.clone(), options)
 }
 

@@ -58,7 +58,8 @@ pub(crate) fn seconds(name: &'static str, value: &Value) -> Result<Option<Expiry
 #[cold]
 pub(crate) fn wrong(name: &str, expected: &str, got: &Value) -> Error {
     let got = match got {
-        Value::Number(number) => number.to_string(),
+        // `1.0`, where that is why it is wrong.
+        Value::Number(number) => format!("{number:?}"),
         Value::Integer(number) => number.to_string(),
         other => type_name(other).to_owned(),
     };

@@ -1,10 +1,10 @@
 //! Values and errors across the border, for hosts that pass them themselves.
 
-use mlua::{IntoLua, Lua, Value};
+use mlua::{Lua, Value};
 use store_core::Error;
 
 use crate::errors::{ErrorObject, from_value};
-use crate::install::Vm;
+use crate::install::Base;
 use crate::shim::type_name;
 use crate::value::{Fault, from_lua, to_lua};
 
@@ -13,8 +13,8 @@ use crate::value::{Fault, from_lua, to_lua};
 /// # Errors
 /// Of the VM: out of memory.
 pub fn error_to_lua(lua: &Lua, error: Error) -> mlua::Result<Value> {
-    Vm::of(lua, false)?;
-    ErrorObject::from(error).into_lua(lua)
+    Base::of(lua)?;
+    ErrorObject::from(error).give(lua)
 }
 
 /// The error that an error object is; `None` for any other value. One that came from a store is that error again, and one that
@@ -29,7 +29,7 @@ pub fn error_from_lua(value: &Value) -> Option<Error> {
 /// # Errors
 /// Of the VM: out of memory.
 pub fn value_to_lua(lua: &Lua, value: &store_core::Value) -> mlua::Result<Value> {
-    to_lua(lua, value, &Vm::of(lua, false)?.shared.mark)
+    to_lua(lua, value, &Base::of(lua)?.mark)
 }
 
 /// A value as a store would keep it.
@@ -38,8 +38,8 @@ pub fn value_to_lua(lua: &Lua, value: &store_core::Value) -> mlua::Result<Value>
 /// INVALID for what no store keeps: functions, cycles, nothing at all.
 pub fn value_from_lua(lua: &Lua, value: &Value) -> store_core::Result<store_core::Value> {
     let trouble = |error: mlua::Error| Error::internal(format!("a {} cannot be read: {error}", type_name(value)));
-    let vm = Vm::of(lua, false).map_err(trouble)?;
-    from_lua(lua, value, &vm.shared.mark).map_err(|fault| match fault {
+    let base = Base::of(lua).map_err(trouble)?;
+    from_lua(lua, value, &base.mark).map_err(|fault| match fault {
         Fault::Value(error) => error,
         Fault::Vm(error) => trouble(error),
     })

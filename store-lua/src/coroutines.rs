@@ -11,18 +11,32 @@ const OLD: Option<&str> = if cfg!(feature = "lua51") {
     None
 };
 
+/// What becomes of Lua's `coroutine`.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Coroutines {
+    /// `resume` and `wrap` pass waiting on.
+    Replaced,
+    /// It stays as it is.
+    LeftAlone,
+    /// It stays as it is, and nothing is ever suspended.
+    NeverSuspended,
+}
+
 /// A Lua function that says whether the running coroutine can be suspended up to the host.
 ///
-/// With `replace`, `coroutine.resume` and `coroutine.wrap` become ones that pass waiting on: a script's own coroutines then wait as
+/// If they are replaced, `coroutine.resume` and `coroutine.wrap` become ones that pass waiting on: a script's own coroutines then wait as
 /// if they were not there. The replacements know where waiting cannot pass (inside of `table.sort`, say), and so does the result.
-pub(crate) fn can_yield(lua: &Lua, replace: bool) -> mlua::Result<Function> {
+pub(crate) fn can_yield(lua: &Lua, coroutines: Coroutines) -> mlua::Result<Function> {
+    if coroutines == Coroutines::NeverSuspended {
+        return lua.load("return function() return false end").set_name("=[store]").call(());
+    }
     let coroutine: Table = lua.globals().raw_get("coroutine")?;
     let global = |name: &str| lua.globals().raw_get::<Value>(name);
     let (can_yield, pcall): (Function, Option<Function>) =
         lua.load(include_str!("coroutines.lua")).set_name("=[store]").call((
             coroutine,
             Lua::poll_pending(),
-            replace,
+            coroutines == Coroutines::Replaced,
             global("error")?,
             global("type")?,
             global("select")?,

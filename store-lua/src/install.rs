@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -11,11 +12,12 @@ use mlua::{Function, Lua, Table, Value};
 use store_core::config::Document;
 use store_core::{Context, Error, Registry};
 
-use crate::args::bytes;
+use crate::args::{bytes, wrong};
+use crate::coroutines::Coroutines;
 use crate::errors::ErrorObject;
 use crate::handle::{LuaHandle, Methods};
 use crate::held::{Held, collected_of, hand_out};
-use crate::module::{Blocker, Module, Shared};
+use crate::module::{Blocker, Blocking, Module, Process, Shared};
 use crate::ops::{Done, Ended, conclude, methods};
 #[cfg(not(feature = "luau"))]
 use crate::raw;
@@ -32,14 +34,26 @@ use crate::wait::{OwnedSite, Pending, Wait, waiter};
 pub struct Options {
     context: Context,
     blocker: Option<Blocker>,
+    blocking_nests: bool,
     coroutines: bool,
+    suspending: bool,
+    forks: Option<&'static AtomicUsize>,
     globals: bool,
     max_handles: Option<usize>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { context: Context::none(), blocker: None, coroutines: true, globals: true, max_handles: None }
+        Options {
+            context: Context::none(),
+            blocker: None,
+            blocking_nests: false,
+            coroutines: true,
+            suspending: true,
+            forks: None,
+            globals: true,
+            max_handles: None,
+        }
     }
 }
 
@@ -59,9 +73,35 @@ impl Options {
 
     /// Blocks the thread where an operation has to wait and the caller cannot yield, instead of giving UNAVAILABLE
     /// (`would_block`). `block_on` must drive the future to its end on the calling thread.
+    ///
+    /// The future may run a loader of `get_or_set`. What has to wait in there and cannot yield is UNAVAILABLE all the same, since most runtimes'
+    /// `block_on` panics inside of itself; see [`blocking_nests`](Options::blocking_nests).
     #[must_use]
     pub fn blocking(mut self, block_on: impl Fn(Pin<&mut dyn Future<Output = ()>>) + Send + Sync + 'static) -> Options {
         self.blocker = Some(Arc::new(block_on));
+        self
+    }
+
+    /// Whether the `block_on` of [`blocking`](Options::blocking) may be called inside of itself (no, unless told otherwise).
+    #[must_use]
+    pub fn blocking_nests(mut self, nests: bool) -> Options {
+        self.blocking_nests = nests;
+        self
+    }
+
+    /// Whether an operation that has to wait may suspend the coroutine that it is called from (yes, unless told otherwise). Not where nobody drives
+    /// coroutines, as in an interpreter of its own: there everything blocks, and `coroutine` is left alone. For a VM the first module decides.
+    #[must_use]
+    pub fn suspending(mut self, suspend: bool) -> Options {
+        self.suspending = suspend;
+        self
+    }
+
+    /// Where the host counts forks: one more in each child. A handle that a child has from its parent is then INVALID to use (`forked`), instead of waiting
+    /// for threads and sharing connections that are the parent's.
+    #[must_use]
+    pub fn forks(mut self, counter: &'static AtomicUsize) -> Options {
+        self.forks = Some(counter);
         self
     }
 
@@ -94,7 +134,10 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("context", &self.context)
             .field("blocking", &self.blocker.is_some())
+            .field("blocking_nests", &self.blocking_nests)
             .field("coroutines", &self.coroutines)
+            .field("suspending", &self.suspending)
+            .field("forks", &self.forks)
             .field("globals", &self.globals)
             .field("max_handles", &self.max_handles)
             .finish()
@@ -283,13 +326,19 @@ pub fn create(lua: &Lua, registry: Registry, options: Options) -> mlua::Result<T
 }
 
 fn create_made(lua: &Lua, registry: Registry, options: Options, is_ours: bool) -> mlua::Result<Table> {
-    let vm = Vm::of(lua, options.coroutines)?;
+    let coroutines = match options {
+        Options { suspending: false, .. } => Coroutines::NeverSuspended,
+        Options { coroutines: false, .. } => Coroutines::LeftAlone,
+        _ => Coroutines::Replaced,
+    };
+    let vm = Vm::of(lua, coroutines)?;
     // Shared by functions of one VM, which stay on its thread unless the feature `send` says otherwise.
     #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
     let module = Arc::new(Module {
         registry,
         context: options.context,
-        blocker: options.blocker,
+        blocker: options.blocker.map(|block_on| Blocking { block_on, nests: options.blocking_nests }),
+        process: options.forks.map(Process::this),
         held: Held::new(options.max_handles, collected_of(lua)),
         is_ours,
         shared: Arc::clone(&vm.shared),
@@ -308,6 +357,11 @@ fn create_made(lua: &Lua, registry: Registry, options: Options, is_ours: bool) -
         store.raw_get::<Value>("get")?,
         lua.globals().raw_get::<Value>("pcall")?,
         lua.globals().raw_get::<Value>("error")?,
+        lua.globals().raw_get::<Value>("type")?,
+        lua.create_function(|lua, work: Value| {
+            let error = wrong("work", "a function", &work).with_detail("operation", "store.with");
+            ErrorObject::from(error).give(lua)
+        })?,
     ))?;
     store.raw_set("with", with)?;
     store.raw_set("null", Value::NULL)?;
@@ -315,21 +369,40 @@ fn create_made(lua: &Lua, registry: Registry, options: Options, is_ours: bool) -
     shim::read_only(lua, "store", store)
 }
 
-/// What is made once in a VM.
+/// What is made once in a VM, with or without a module: what values and errors need.
 #[derive(Clone)]
-pub(crate) struct Vm {
-    pub(crate) shared: Arc<Shared>,
+pub(crate) struct Base {
+    pub(crate) mark: ArrayMark,
+    errors: Table,
+}
+
+impl Base {
+    pub(crate) fn of(lua: &Lua) -> mlua::Result<Base> {
+        if let Some(base) = lua.app_data_ref::<Base>().map(|base| base.clone()) {
+            return Ok(base);
+        }
+        let mark = ArrayMark::new(lua)?;
+        let errors = crate::errors::create(lua, &mark)?;
+        let base = Base { mark, errors };
+        lua.set_app_data(base.clone());
+        Ok(base)
+    }
+}
+
+/// What is made with the first module in a VM.
+#[derive(Clone)]
+struct Vm {
+    shared: Arc<Shared>,
     wait: Value,
     errors: Table,
 }
 
 impl Vm {
-    pub(crate) fn of(lua: &Lua, coroutines: bool) -> mlua::Result<Vm> {
+    fn of(lua: &Lua, coroutines: Coroutines) -> mlua::Result<Vm> {
         if let Some(vm) = lua.app_data_ref::<Vm>().map(|vm| vm.clone()) {
             return Ok(vm);
         }
-        let mark = ArrayMark::new(lua)?;
-        let errors = crate::errors::create(lua, &mark)?;
+        let Base { mark, errors } = Base::of(lua)?;
         let wait = waiter(lua, &crate::coroutines::can_yield(lua, coroutines)?)?;
         #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
         let live = Arc::new(Live::default());
@@ -391,6 +464,7 @@ fn all_methods(lua: &Lua, _: &ArrayMark, _: &Arc<Live>, wait: &Value) -> mlua::R
 /// `store.get(id)`
 fn get(lua: &Lua, module: &Arc<Module>, id: &Value) -> Ended {
     let id = bytes("get", 1, id)?;
+    module.check_process()?;
     let Ok(id) = std::str::from_utf8(id.as_ref()) else {
         return Err(Error::invalid("the store id is not UTF-8").with_detail("operation", "store.get").into());
     };

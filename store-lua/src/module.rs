@@ -4,9 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
-use store_core::{Context, Handle, Registry};
+use store_core::{Context, Error, Handle, Registry};
 
 use crate::context::with_current;
 use crate::held::Held;
@@ -15,6 +16,26 @@ use crate::value::ArrayMark;
 
 /// Drives a future to its end on the calling thread: a runtime's `block_on`.
 pub(crate) type Blocker = Arc<dyn Fn(Pin<&mut dyn Future<Output = ()>>) + Send + Sync>;
+
+/// A host's choice to block.
+pub(crate) struct Blocking {
+    pub(crate) block_on: Blocker,
+    /// Whether that may be called inside of itself.
+    pub(crate) nests: bool,
+}
+
+/// The process that something was made in, told by how many forks led to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process {
+    forks: &'static AtomicUsize,
+    then: usize,
+}
+
+impl Process {
+    pub(crate) fn this(forks: &'static AtomicUsize) -> Process {
+        Process { forks, then: forks.load(Ordering::Relaxed) }
+    }
+}
 
 /// What there is once in a VM, however many modules are made in it.
 #[derive(Debug)]
@@ -30,7 +51,9 @@ pub(crate) struct Module {
     pub(crate) registry: Registry,
     /// Whom scripts act as outside of any scope.
     pub(crate) context: Context,
-    pub(crate) blocker: Option<Blocker>,
+    pub(crate) blocker: Option<Blocking>,
+    /// The process whose registry it is, if the host counts them.
+    pub(crate) process: Option<Process>,
     pub(crate) held: Held,
     /// Whether its registry was made here, of a configuration: without an authorizer, an audit hook or an observer.
     #[cfg_attr(not(feature = "luajit"), allow(dead_code, reason = "asked by what LuaJIT compiles"))]
@@ -39,12 +62,28 @@ pub(crate) struct Module {
 }
 
 impl Module {
+    /// Whether this process has it from its parent.
+    #[inline]
+    pub(crate) fn is_from_before_a_fork(&self) -> bool {
+        self.process.is_some_and(|process| process.forks.load(Ordering::Relaxed) != process.then)
+    }
+
+    /// # Errors
+    /// INVALID: its connections, threads and files are the parent's.
+    pub(crate) fn check_process(&self) -> Result<(), Error> {
+        if self.is_from_before_a_fork() {
+            let message = "the handle is from before the fork: acquire one in this process";
+            return Err(Error::invalid(message).with_reason("forked"));
+        }
+        Ok(())
+    }
+
     /// Whether no operation that ends at once runs code of the host's.
     #[cfg(feature = "luajit")]
     #[inline]
     pub(crate) fn is_ours(&self) -> bool {
         // Another configuration may have been resolved with other backends.
-        self.is_ours && !self.registry.was_reloaded()
+        self.is_ours && !self.registry.was_reloaded() && !self.is_from_before_a_fork()
     }
 
     pub(crate) fn with_context<T>(&self, use_it: impl FnOnce(&Context) -> T) -> T {

@@ -1,5 +1,6 @@
 //! Operations that have to wait: the coroutine is suspended, or the host blocks, or the script is told.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -86,15 +87,16 @@ async fn finish(lua: &Lua, pending: &AnyUserData, yieldable: bool) -> Result<Val
     };
     let answer = if yieldable && has_executor(&module).await {
         operation.await
-    } else if let Some(blocker) = &module.blocker {
+    } else if let Some(blocking) = module.blocker.as_ref().filter(|blocking| blocking.nests || !BLOCKED.get()) {
         let mut answer = None;
         {
             let blocked = pin!(async { answer = Some(operation.as_mut().await) });
-            blocker(blocked);
+            let _inside = Inside(BLOCKED.replace(true));
+            (blocking.block_on)(blocked);
         }
         answer.unwrap_or_else(|| Err(Error::internal("the host stopped blocking before the operation ended")))
     } else if try_anyway {
-        poll_once(operation.as_mut()).await.unwrap_or_else(|| Err(would_block().with_outcome(Outcome::Unknown)))
+        poll_a_little(operation.as_mut()).await.unwrap_or_else(|| Err(would_block().with_outcome(Outcome::Unknown)))
     } else {
         Err(would_block())
     };
@@ -107,10 +109,32 @@ async fn has_executor(module: &Module) -> bool {
     poll_fn(|cx| Poll::Ready(!cx.waker().will_wake(&module.shared.no_executor))).await
 }
 
-async fn poll_once<T>(mut operation: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
-    poll_fn(|cx: &mut TaskContext<'_>| match operation.as_mut().poll(cx) {
-        Poll::Ready(value) => Poll::Ready(Some(value)),
-        Poll::Pending => Poll::Ready(None),
+thread_local! {
+    /// Whether the host's `block_on` is running on this thread, and with it a loader perhaps.
+    static BLOCKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Puts back whether it was before, also when `block_on` panics.
+struct Inside(bool);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        BLOCKED.set(self.0);
+    }
+}
+
+/// How often an operation is polled where nobody can wait. A loader in Lua 5.2 yields to ask whether it can be suspended (see coroutines.lua), and is
+/// answered by the next poll.
+const POLLS: usize = if cfg!(feature = "lua52") { 64 } else { 1 };
+
+async fn poll_a_little<T>(mut operation: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
+    poll_fn(|cx: &mut TaskContext<'_>| {
+        for _ in 0..POLLS {
+            if let Poll::Ready(value) = operation.as_mut().poll(cx) {
+                return Poll::Ready(Some(value));
+            }
+        }
+        Poll::Ready(None)
     })
     .await
 }

@@ -149,6 +149,99 @@ fn c3_a_script_that_is_cancelled_leaves_the_store_usable() {
         .unwrap();
 }
 
+/// Rights are those of whoever runs, at every point of a request: in its coroutines, in loaders that wait, and in what it goes on with after.
+#[test]
+fn two_requests_keep_their_rights_in_coroutines_and_loaders() {
+    let vm = Vm::with_options(Bench::Redis, POLICIES, Options::new().context(user("host")));
+    vm.run("shared.lua", "shared = open()").unwrap();
+    let source = "
+        local me, other = ...
+        local function is_me(where)
+          assert(shared:set('user:' .. me .. ':n', 1), where)
+          fails('PERMISSION_DENIED', nil, shared:get('user:' .. other .. ':n'))
+        end
+        for i = 1, 10 do
+          local co = coroutine.wrap(function()
+            for _ = 1, 2 do
+              is_me('coroutine')
+              sleep(0.0005)
+              is_me('coroutine, later')
+              coroutine.yield()
+            end
+          end)
+          co() sleep(0.0005) co()
+          local key = 'user:' .. me .. ':' .. i
+          assert(shared:get_or_set(key, function()
+            is_me('loader')
+            sleep(0.0005)
+            is_me('loader, later')
+            return i
+          end))
+          is_me('after')
+          pcall(function() sleep(0.0005) is_me('pcall') end)
+          fails('PERMISSION_DENIED', nil, shared:get_or_set('user:' .. other .. ':' .. i, function() error('not called') end))
+          for key in shared:each{ prefix = 'user:' .. me .. ':' } do
+            assert(key:find(me, 1, true))
+            sleep(0.0005)
+          end
+        end";
+    let request = |me: &str, other: &str| {
+        let script = vm.lua.load(source).into_function().unwrap().call_async::<()>((me.to_owned(), other.to_owned()));
+        with_context(user(me), script)
+    };
+    vm.block_on(async {
+        let (alice, bob, carol) =
+            tokio::join!(request("alice", "bob"), request("bob", "carol"), request("carol", "alice"));
+        alice.unwrap();
+        bob.unwrap();
+        carol.unwrap();
+    });
+    assert!(with_host_rights(&vm), "the host is the host again");
+}
+
+fn with_host_rights(vm: &Vm) -> bool {
+    vm.run(
+        "after.lua",
+        "fails('PERMISSION_DENIED', nil, shared:get('user:alice:n')) assert(shared:set('user:host:n', 1))",
+    )
+    .is_ok()
+}
+
+/// What converts values may be used before the module is there, and decides nothing for it.
+#[test]
+fn values_and_errors_may_cross_before_the_module_is_installed() {
+    let other = Vm::new(Bench::Redis, "");
+    let lua = Lua::new();
+    let value = store_lua::store_core::Value::from(1_i64);
+    assert_eq!(store_lua::value_to_lua(&lua, &value).unwrap().as_i64(), Some(1));
+    let error = store_lua::error_to_lua(&lua, store_lua::store_core::Error::invalid("no")).unwrap();
+    store_lua::install(&lua, other.registry.clone()).unwrap();
+    lua.globals().set("before", error).unwrap();
+    let script = "local cache = assert(require('store').get('app:cache'))
+                  local read = coroutine.wrap(function() assert(cache:set('k', 5)) return cache:get('k') end)
+                  return read(), before:kind() == errors.INVALID";
+    let (read, is_known) = other.block_on(lua.load(script).eval_async::<(i64, bool)>()).unwrap();
+    assert_eq!((read, is_known), (5, true));
+}
+
+/// A loader that must block inside of what blocks already: most `block_on`s panic at that, and with a lock the thread would wait for itself.
+#[test]
+fn a_host_that_blocks_is_not_asked_to_block_inside_of_that() {
+    let vm = Vm::new(Bench::RedisBlocking, "");
+    vm.run(
+        "nested.lua",
+        "local cache, inner = open()
+         equal(cache:get_or_set('k', function()
+           local t = { 2, 1 }
+           table.sort(t, function(a, b) inner = inner or { cache:set('other', 1) } return a < b end)
+           return t[1]
+         end), 1)
+         equal(inner[2]:details().reason, 'would_block')
+         assert(cache:set('other', 1))",
+    )
+    .unwrap();
+}
+
 #[test]
 fn where_nobody_can_wait_an_operation_says_so_and_does_nothing() {
     let vm = Vm::new(Bench::Redis, "");

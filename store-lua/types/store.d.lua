@@ -86,6 +86,12 @@ local store = {}
 ---@field capabilities store.Capabilities
 ---@field limits store.Limits
 
+---@class store.OpenOptions
+---@field env? string One of the configuration's environments; else what `STORE_ENV` names.
+---@field actor? string Whom the stores' policies see.
+---@field meta? table<string, any> The actor's attributes.
+---@field scope? string[] Groups of policies.
+
 ---A handle on a store.
 ---@class store.Store
 local Store = {}
@@ -105,6 +111,14 @@ function store.get(id) end
 ---@param ... any
 ---@return any ...
 function store.with(id, work, ...) end
+
+---A module over another configuration, or for another caller. Only in the library for stock Lua: where Lua is embedded, the host chooses.
+---@param file? string Else the configuration of `require("store")`.
+---@param options? store.OpenOptions
+---@return store? module
+---@return errors.Error? err
+---@nodiscard
+function store.open(file, options) end
 
 ---Marks an empty table as an array, for readers in other languages.
 ---@generic T: table

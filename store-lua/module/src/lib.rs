@@ -8,6 +8,7 @@
 //! they need is made when first needed. A child of `fork` makes a new runtime and opens the stores anew: nothing of its parent's
 //! connections is used in two processes. (A sled folder can be open in one process only.)
 
+mod forks;
 mod open;
 mod runtime;
 

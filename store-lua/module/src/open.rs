@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mlua::{IntoLuaMulti, Lua, MultiValue, Result, Table, UserData, Value};
 use store_lua::Options;
 use store_lua::store_core::config::{Config, Document};
 use store_lua::store_core::{self, Actor, Context, Error, Registry};
 
+use crate::forks::forks;
 use crate::runtime::block_on;
 
 /// Ends a registry when the Lua state does, so that what is durable is written.
@@ -32,23 +33,43 @@ impl Drop for Closer {
 
 /// The module: `get`, `with` and the rest over the configuration of the environment, and `open`.
 pub(crate) fn module(lua: &Lua) -> Result<Table> {
-    let open = lua.create_function(|lua, (file, options): (Value, Value)| match opened(lua, &file, &options) {
-        Ok(module) => module.into_lua_multi(lua),
-        Err(Failure::Store(error)) => (Value::Nil, store_lua::error_to_lua(lua, error)?).into_lua_multi(lua),
-        Err(Failure::Vm(error)) => Err(error),
-    })?;
+    let prepare =
+        lua.create_function(|lua, (file, options): (Value, Value)| match Asked::read(lua, &file, &options) {
+            Ok(asked) => lua.create_function(move |lua, ()| told(lua, asked.open(lua)))?.into_lua_multi(lua),
+            Err(failure) => told(lua, Err(failure)),
+        })?;
     let process = lua.create_function(|_, ()| Ok(std::process::id()))?;
     // The parts that need no stores, from a module without any.
     let parts = store_lua::create(lua, Registry::new(Config::new([])), options(Context::none()))?;
-    lua.load(include_str!("module.lua")).set_name("=[store]").call::<Table>((open, process, parts))
+    let global = |name: &str| lua.globals().raw_get::<Value>(name);
+    if global("errors")?.is_nil() {
+        lua.globals().raw_set("errors", parts.get::<Value>("errors")?)?;
+    }
+    lua.load(include_str!("module.lua")).set_name("=[store]").call::<Table>((
+        prepare,
+        process,
+        parts,
+        global("setmetatable")?,
+        global("next")?,
+        global("error")?,
+    ))
 }
 
-/// What every module of this library does: it blocks, and leaves `coroutine` alone, since nothing is ever suspended.
+/// As Lua functions return it: `nil, err` for what failed.
+fn told(lua: &Lua, opened: std::result::Result<Table, Failure>) -> Result<MultiValue> {
+    match opened {
+        Ok(module) => module.into_lua_multi(lua),
+        Err(Failure::Store(error)) => (Value::Nil, store_lua::error_to_lua(lua, error)?).into_lua_multi(lua),
+        Err(Failure::Vm(error)) => Err(error),
+    }
+}
+
+/// What every module of this library does: it blocks, since nobody drives coroutines, and knows of forks.
 fn options(context: Context) -> Options {
     let blocking = |future: std::pin::Pin<&mut dyn Future<Output = ()>>| {
         block_on(future);
     };
-    Options::new().context(context).blocking(blocking).coroutines(false)
+    Options::new().context(context).blocking(blocking).blocking_nests(true).suspending(false).forks(forks())
 }
 
 enum Failure {
@@ -68,30 +89,6 @@ impl From<mlua::Error> for Failure {
     }
 }
 
-/// `store.open(file, options)`, and what `store.get` does at first, with no arguments.
-fn opened(lua: &Lua, file: &Value, given: &Value) -> std::result::Result<MultiValue, Failure> {
-    let asked = Asked::read(lua, given)?;
-    let document = match file {
-        Value::String(path) => Document::read(Path::new(&path.to_string_lossy()))?,
-        Value::Nil => default_document()?,
-        other => return Err(Error::invalid(format!("the file must be a string, got {}", other.type_name())).into()),
-    };
-    let environment = asked.environment.or_else(|| std::env::var("STORE_ENV").ok());
-    let (module, registry) = store_lua::open_table(lua, document, environment.as_deref(), options(asked.context))?;
-    // Kept as long as the state lives: handles may outlive the module's table.
-    let closer = lua.create_userdata(Closer { registry, process: std::process::id() })?;
-    let closers: Table = match lua.named_registry_value("store closers")? {
-        Value::Table(closers) => closers,
-        _ => {
-            let closers = lua.create_table()?;
-            lua.set_named_registry_value("store closers", &closers)?;
-            closers
-        }
-    };
-    closers.raw_push(closer)?;
-    Ok(module.into_lua_multi(lua)?)
-}
-
 fn default_document() -> std::result::Result<Document, Error> {
     match std::env::var_os("STORE_CONFIG") {
         Some(path) if !path.is_empty() => Document::read(Path::new(&path)),
@@ -100,16 +97,45 @@ fn default_document() -> std::result::Result<Document, Error> {
     }
 }
 
-/// What `store.open` was asked for.
+/// What `store.open(file, options)` was asked for; nothing, for the stores of `require`.
 struct Asked {
+    file: Option<PathBuf>,
     environment: Option<String>,
     context: Context,
 }
 
 impl Asked {
-    fn read(lua: &Lua, given: &Value) -> std::result::Result<Asked, Failure> {
+    /// A module over these stores.
+    fn open(&self, lua: &Lua) -> std::result::Result<Table, Failure> {
+        let document = match &self.file {
+            Some(path) => Document::read(path)?,
+            None => default_document()?,
+        };
+        let environment = self.environment.clone().or_else(|| std::env::var("STORE_ENV").ok());
+        let options = options(self.context.clone());
+        let (module, registry) = store_lua::open_table(lua, document, environment.as_deref(), options)?;
+        // Kept as long as the state lives: handles may outlive the module's table.
+        let closer = lua.create_userdata(Closer { registry, process: std::process::id() })?;
+        let closers: Table = match lua.named_registry_value("store closers")? {
+            Value::Table(closers) => closers,
+            _ => {
+                let closers = lua.create_table()?;
+                lua.set_named_registry_value("store closers", &closers)?;
+                closers
+            }
+        };
+        closers.raw_push(closer)?;
+        Ok(module)
+    }
+
+    fn read(lua: &Lua, file: &Value, given: &Value) -> std::result::Result<Asked, Failure> {
+        let file = match file {
+            Value::String(path) => Some(PathBuf::from(path.to_string_lossy())),
+            Value::Nil => None,
+            other => return Err(wrong("the file", "a string", other)),
+        };
         let table = match given {
-            Value::Nil => return Ok(Asked { environment: None, context: Context::none() }),
+            Value::Nil => return Ok(Asked { file, environment: None, context: Context::none() }),
             Value::Table(table) => table,
             other => return Err(wrong("options", "a table", other)),
         };
@@ -126,7 +152,11 @@ impl Asked {
                 "actor" => actor = Some(Actor::new(text("actor", &value)?)),
                 "meta" => meta = Some(store_lua::value_from_lua(lua, &value)?),
                 "scope" => {
-                    let Value::Table(groups) = &value else { return Err(wrong("scope", "a table of groups", &value)) };
+                    let Value::Table(groups) = &value else { return Err(wrong("scope", "a list of groups", &value)) };
+                    // What a hole or a name hides would be missing from the scope without a word.
+                    if groups.pairs::<Value, Value>().count() != groups.raw_len() {
+                        return Err(Error::invalid("scope must be a list of groups, {\"users\"}").into());
+                    }
                     let groups = groups.sequence_values::<Value>().map(|group| text("scope", &group?));
                     scope = Some(groups.collect::<std::result::Result<_, Failure>>()?);
                 }
@@ -140,7 +170,7 @@ impl Asked {
             let Some(actor) = &mut actor else { return Err(Error::invalid("meta needs an actor").into()) };
             actor.meta = attributes(meta)?;
         }
-        Ok(Asked { environment, context: Context::new(actor, scope) })
+        Ok(Asked { file, environment, context: Context::new(actor, scope) })
     }
 }
 
@@ -167,5 +197,9 @@ fn text(name: &str, value: &Value) -> std::result::Result<String, Failure> {
 }
 
 fn wrong(name: &str, expected: &str, got: &Value) -> Failure {
-    Error::invalid(format!("{name} must be {expected}, got {}", got.type_name())).into()
+    let got = match got {
+        Value::Integer(_) | Value::Number(_) => "number",
+        other => other.type_name(),
+    };
+    Error::invalid(format!("{name} must be {expected}, got {got}")).into()
 }

@@ -105,7 +105,7 @@ fn the_contract_holds_in_the_stock_interpreter() {
         }
         let body = std::fs::read_to_string(&path).unwrap();
         let whole = folder.join("whole.lua");
-        std::fs::write(&folder.join(&name), body).unwrap();
+        std::fs::write(folder.join(&name), body).unwrap();
         std::fs::write(
             &whole,
             format!(
@@ -202,13 +202,37 @@ fn open_takes_a_file_an_environment_and_a_caller() {
          assert(err:kind() == errors.INVALID)
          _, err = store.open('mine.toml', {actro = 'x'})
          assert(tostring(err):find('unknown option', 1, true))
-         _, err = store.open('mine.toml', {scope = 'users'})
-         assert(err:kind() == errors.INVALID)
+         for _, scope in ipairs({ 'users', { users = true }, { 'users', nil, 'admins' }, { 'users', x = 'admins' }, { 1 } }) do
+           _, err = store.open('mine.toml', {scope = scope})
+           assert(err:kind() == errors.INVALID and tostring(err):find('scope', 1, true))
+         end
+         _, err = store.open('mine.toml', {env = 5})
+         assert(tostring(err):find('got number', 1, true))
+         assert(alice.open == store.open and alice.errors == errors and not pcall(function() alice.x = 1 end))
          _, err = store.open(7)
          assert(err:kind() == errors.INVALID)",
     )
     .unwrap();
     run(&script, &folder, &[]);
+}
+
+/// `store.open` is not in the embedded module, whose tests look at the rest of the definitions.
+#[test]
+fn open_is_defined_for_editors_as_it_is() {
+    let folder = folder("defined");
+    let definitions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../types/store.d.lua");
+    let definitions = std::fs::read_to_string(definitions).unwrap();
+    let (_, class) = definitions.split_once("---@class store.OpenOptions\n").unwrap();
+    let fields = class.lines().map_while(|line| line.strip_prefix("---@field "));
+    let fields: Vec<&str> = fields.map(|field| field.split('?').next().unwrap()).collect();
+    let script = folder.join("script.lua");
+    std::fs::write(
+        &script,
+        "local _, err = require('store').open(nil, { mispelt = 1 }) print(tostring(err):match('there is (.*)'))",
+    )
+    .unwrap();
+    assert_eq!(run(&script, &folder, &[]).trim(), fields.join(", "));
+    assert!(definitions.contains("function store.open(file, options) end"));
 }
 
 /// `fork` and `wait` for scripts, in C: no Lua has them by itself.
@@ -224,6 +248,7 @@ void lua_setfield(lua_State *, int, const char *);
 double luaL_checknumber(lua_State *, int);
 static int forked(lua_State *L) { lua_pushnumber(L, fork()); return 1; }
 static int quit(lua_State *L) { _exit((int)luaL_checknumber(L, 1)); }
+static int alarmed(lua_State *L) { alarm((unsigned)luaL_checknumber(L, 1)); return 0; }
 static int waited(lua_State *L) {
   int status = -1;
   waitpid((pid_t)luaL_checknumber(L, 1), &status, 0);
@@ -231,7 +256,8 @@ static int waited(lua_State *L) {
   return 1;
 }
 int luaopen_process(lua_State *L) {
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
+  lua_pushcclosure(L, alarmed, 0); lua_setfield(L, -2, "alarm");
   lua_pushcclosure(L, forked, 0); lua_setfield(L, -2, "fork");
   lua_pushcclosure(L, quit, 0); lua_setfield(L, -2, "exit");
   lua_pushcclosure(L, waited, 0); lua_setfield(L, -2, "wait");
@@ -269,9 +295,8 @@ impl Drop for Server {
     }
 }
 
-#[test]
-fn a_child_of_fork_works_on_connections_of_its_own() {
-    let folder = folder("fork");
+/// Makes the module `process` in a folder.
+fn processes(folder: &Path) {
     let source = folder.join("process.c");
     std::fs::write(&source, FORK).unwrap();
     let mut cc = Command::new("cc");
@@ -280,6 +305,12 @@ fn a_child_of_fork_works_on_connections_of_its_own() {
         cc.args(["-undefined", "dynamic_lookup"]);
     }
     assert!(cc.status().expect("cc: install a C compiler").success());
+}
+
+#[test]
+fn a_child_of_fork_works_on_connections_of_its_own() {
+    let folder = folder("fork");
+    processes(&folder);
     let server = Server::start(&folder);
     let text = format!(
         "[stores.'app:shared']\nbackend = 'redis'\noptions = {{ url = 'redis://127.0.0.1:{}' }}\n\
@@ -320,6 +351,123 @@ fn a_child_of_fork_works_on_connections_of_its_own() {
          end
          assert(shared:get('children') == 3)
          assert(own:get('k') == 1)
+         print('done')",
+    )
+    .unwrap();
+    assert_eq!(run(&script, &folder, &[]), "done\n");
+}
+
+/// The parent's connections, threads and files are not the child's: what it has from its parent says so, at once.
+#[test]
+fn a_child_of_fork_is_told_of_handles_that_are_its_parents() {
+    let folder = folder("forked");
+    processes(&folder);
+    let server = Server::start(&folder);
+    let text = format!(
+        "[stores.'app:shared']\nbackend = 'redis'\noptions = {{ url = 'redis://127.0.0.1:{}' }}\n\
+         [stores.'app:disk']\nbackend = 'sled'\noptions = {{ path = 'db' }}\n\
+         [stores.'app:cache']\nbackend = 'memory'\n",
+        server.1
+    );
+    std::fs::write(folder.join("store.toml"), text).unwrap();
+    let script = folder.join("script.lua");
+    std::fs::write(
+        &script,
+        "package.cpath = './?.so;' .. package.cpath
+         local process, store = require('process'), require('store')
+         local opened = assert(store.open('store.toml', { actor = 'alice' }))
+         local handles = { assert(opened.get('app:shared')) }
+         for _, id in ipairs({ 'app:cache', 'app:disk', 'app:shared' }) do
+           local handle = assert(store.get(id))
+           assert(handle:set('k', 1) and handle:set('t', {}))
+           handles[#handles + 1] = handle
+         end
+         local function in_child(work)
+           local child = process.fork()
+           if child == 0 then
+             process.alarm(20)
+             local ok, err = pcall(work)
+             if not ok then io.stderr:write(tostring(err), '\\n') end
+             process.exit(ok and 0 or 1)
+           end
+           assert(process.wait(child) == 0)
+         end
+         local function is_forked(ok, err)
+           assert(ok == nil and err:kind() == errors.INVALID and err:details().reason == 'forked', tostring(err or ok))
+         end
+         in_child(function()
+           for _, handle in ipairs(handles) do
+             is_forked(handle:get('k')) is_forked(handle:set('k', 2)) is_forked(handle:set('k', {})) is_forked(handle:has('k'))
+             is_forked(handle:delete('k')) is_forked(handle:touch('k', 9)) is_forked(handle:increment('k'))
+             is_forked(handle:entry('k')) is_forked(handle:list()) is_forked(handle:clear()) is_forked(handle:info())
+             is_forked(handle:get_or_set('new', function() return 1 end)) is_forked(handle:each())
+             is_forked(handle:get_many({ 'k' }))
+             assert(handle:release() == true)
+           end
+           -- Acquired anew it works, from a module that was opened before, too.
+           assert(assert(opened.get('app:shared')):get('k') == 1)
+           assert(assert(store.get('app:shared')):set('child', 1))
+           assert(assert(store.get('app:cache')):get('k') == nil)
+           -- A folder is one process's.
+           local disk, err = store.get('app:disk')
+           assert(disk == nil and err:kind() == errors.UNAVAILABLE, tostring(err))
+           -- A child of the child.
+           local own = assert(store.get('app:cache'))
+           assert(own:set('k', 1))
+           in_child(function() is_forked(own:get('k')) end)
+           assert(own:get('k') == 1)
+         end)
+         for _, handle in ipairs(handles) do
+           assert(handle:get('k') and handle:set('k', 2) and handle:get('k') == 2)
+         end
+         assert(handles[1]:get('child') == 1)
+         print('done')",
+    )
+    .unwrap();
+    assert_eq!(run(&script, &folder, &[]), "done\n");
+}
+
+/// Whatever has to wait blocks, wherever it is called: in coroutines, in loaders, in coroutines in loaders, in C.
+#[test]
+fn what_has_to_wait_blocks_everywhere() {
+    let folder = folder("blocks");
+    let server = Server::start(&folder);
+    let text =
+        format!("[stores.'app:cache']\nbackend = 'redis'\noptions = {{ url = 'redis://127.0.0.1:{}' }}\n", server.1);
+    std::fs::write(folder.join("store.toml"), text).unwrap();
+    let script = folder.join("script.lua");
+    std::fs::write(
+        &script,
+        "local cache = assert(require('store').get('app:cache'))
+         local function places(depth)
+           local name = 'd' .. depth .. ':'
+           local co = coroutine.wrap(function()
+             assert(cache:set(name .. 'q', 7))
+             coroutine.yield(cache:get(name .. 'q'))
+             coroutine.yield('second')
+           end)
+           assert(co() == 7) assert(co() == 'second')
+           local t = { 3, 1, 2 }
+           table.sort(t, function(a, b) assert(cache:set(name .. 'compared', a)) return a < b end)
+           assert((('abc'):gsub('.', function(c) assert(cache:set(name .. c, c)) return cache:get(name .. c) .. '!' end)) == 'a!b!c!')
+           local keys = coroutine.wrap(function() for key in cache:each{ prefix = name, limit = 1 } do coroutine.yield(key) end end)
+           local count = 0
+           while keys() do count = count + 1 end
+           assert(count == 5, count)
+           if depth < 3 then
+             local function load() places(depth + 1) return depth end
+             assert(cache:get_or_set('plain' .. depth, load) == depth)
+             assert(cache:clear{ prefix = 'd' .. depth + 1 })
+             local wrapped = coroutine.wrap(function() return cache:get_or_set('wrapped' .. depth, load) end)
+             assert(wrapped() == depth)
+             assert(cache:clear{ prefix = 'd' .. depth + 1 })
+             local sorted
+             table.sort({ 2, 1 }, function(a, b) sorted = cache:get_or_set('sorted' .. depth, load) return a < b end)
+             assert(sorted == depth)
+             assert(cache:clear{ prefix = 'd' .. depth + 1 })
+           end
+         end
+         places(1)
          print('done')",
     )
     .unwrap();

@@ -40,6 +40,7 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// The first check of every operation.
     fn check(&self) -> Result<(), Stop> {
+        self.module.check_process()?;
         Ok(self.handle.check()?)
     }
 

@@ -40,6 +40,7 @@ pub(super) fn release(call: &Call<'_>, (): ()) -> Ended {
 }
 
 pub(super) fn info(call: &Call<'_>, (): ()) -> Ended {
+    call.module.check_process()?;
     let (lua, info) = (call.lua, call.handle.info()?);
     let backend = &info.backend;
     let capabilities = lua.create_table()?;

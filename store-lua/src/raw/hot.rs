@@ -203,7 +203,9 @@ unsafe fn attempt(
         let Some(live) = (*slot).as_ref().filter(|_| is_call) else { return Attempt::Ended(Verdict::Slow) };
         let key = bytes(state, KEY);
         let done = guarded(|| {
-            let Some(inner) = live.find(address) else { return Attempt::Ended(Verdict::Slow) };
+            let Some(inner) = live.find(address).filter(|inner| !inner.module.is_from_before_a_fork()) else {
+                return Attempt::Ended(Verdict::Slow);
+            };
             let handle = Current::new(&inner.module, &inner.handle);
             operation(&mut Call { state, ask: Ask { live, handle: &handle, key }, slots, small })
         });
