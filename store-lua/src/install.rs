@@ -21,7 +21,7 @@ use crate::module::{Blocker, Blocking, Module, Process, Shared};
 use crate::ops::{Done, Ended, conclude, methods};
 #[cfg(not(feature = "luau"))]
 use crate::raw;
-use crate::raw::Live;
+use crate::raw::{Live, guarded};
 use crate::reply::Reply;
 #[cfg(not(feature = "luau"))]
 use crate::shim::Around;
@@ -343,7 +343,10 @@ fn create_made(lua: &Lua, registry: Registry, options: Options, is_ours: bool) -
         is_ours,
         shared: Arc::clone(&vm.shared),
     });
-    let get = lua.create_function(move |lua, id: Value| conclude(lua, get(lua, &module, &id)))?;
+    let get = lua.create_function(move |lua, id: Value| {
+        let ended = guarded(|| get(lua, &module, &id)).unwrap_or_else(|panic| Err(panic.into()));
+        conclude(lua, ended)
+    })?;
     let shared = Arc::clone(&vm.shared);
     let array = lua.create_function(move |lua, table: Value| {
         let marked = match &table {

@@ -62,7 +62,7 @@ impl Site<'_> {
     /// The error of a sum that this Lua has no integer for.
     #[cold]
     pub(crate) fn beyond_integers(&self) -> Error {
-        self.place(Error::invalid("the sum is beyond the integers of this Lua").with_reason("range"))
+        self.place(Error::invalid("the sum is stored, but is beyond the integers of this Lua").with_reason("range"))
     }
 
     fn entry(

@@ -11,6 +11,7 @@ use mlua::{AnyUserData, Function, Lua, UserData, Value};
 use store_core::{Error, Handle, Outcome};
 
 use crate::module::Module;
+use crate::raw::guarded;
 use crate::reply::{Reply, Site};
 use crate::shim::{Results, Stop, results};
 
@@ -85,6 +86,8 @@ async fn finish(lua: &Lua, pending: &AnyUserData, yieldable: bool) -> Result<Val
     let Some(Wait { module, mut operation, site, try_anyway }) = taken else {
         return Err(Error::internal("the operation was awaited twice").into());
     };
+    let mut operation =
+        pin!(poll_fn(|cx| guarded(|| operation.as_mut().poll(cx)).unwrap_or_else(|panic| Poll::Ready(Err(panic)))));
     let answer = if yieldable && has_executor(&module).await {
         operation.await
     } else if let Some(blocking) = module.blocker.as_ref().filter(|blocking| blocking.nests || !BLOCKED.get()) {

@@ -158,8 +158,8 @@ impl Audit for Panics {
 
 #[test]
 fn a_panic_of_the_hosts_own_code_is_an_error_for_the_script() {
-    let text = "[stores.'app:cache']\nbackend = 'memory'\n[security]\nstrict = true\n\
-                [[security.policies]]\nid = 'get'\nactions = ['store.get']\nresources = ['*']\neffect = 'allow'\n";
+    let text = "[stores.'app:cache']\nbackend = 'memory'\n[stores.'app:secret']\nbackend = 'memory'\n[security]\nstrict = true\n\
+                [[security.policies]]\nid = 'get'\nactions = ['store.get']\nresources = ['app:cache']\neffect = 'allow'\n";
     let document = Document::parse(text, "configuration").unwrap();
     let config = document.resolve(None, &store::backends(), &|_| None).unwrap();
     let registry = Registry::builder(config).audit(Panics).build();
@@ -168,10 +168,18 @@ fn a_panic_of_the_hosts_own_code_is_an_error_for_the_script() {
     store_lua::install_with(&lua, registry, options).unwrap();
     lua.load(
         "local cache = assert(require('store').get('app:cache'))
+         local function is_told(value, err)
+           assert(value == nil and err:kind() == errors.INTERNAL and err:details().reason == 'panic', tostring(err))
+         end
          for _ = 1, 3 do
-           local ok, value, err = pcall(cache.get, cache, 'k')
-           assert(not ok or (value == nil and err:kind() == errors.INTERNAL), tostring(err))
-         end",
+           is_told(cache:get('k')) is_told(cache:has('k')) is_told(cache:set('k', 1)) is_told(cache:delete('k'))
+           is_told(cache:touch('k', 1)) is_told(cache:increment('k')) is_told(cache:entry('k')) is_told(cache:ttl('k'))
+           is_told(cache:put('k', 1)) is_told(cache:take('k')) is_told(cache:get_and_touch('k', 1)) is_told(cache:get_many({ 'k' }))
+           is_told(cache:set_many({ { key = 'k', value = 1 } })) is_told(cache:delete_many({ 'k' })) is_told(cache:list())
+           is_told(cache:each()) is_told(cache:clear()) is_told(cache:get_or_set('k', function() return 1 end))
+           is_told(cache:get(1)) is_told(cache:info()) is_told(require('store').get('app:secret'))
+         end
+         assert(cache:release())",
     )
     .exec()
     .unwrap();

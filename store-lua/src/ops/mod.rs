@@ -17,6 +17,7 @@ use store_core::{Handle, Result as StoreResult};
 
 use crate::handle::{Inner, Receiver, receive};
 use crate::module::{Current, Module};
+use crate::raw::guarded;
 use crate::reply::{Reply, Site};
 use crate::shim::{Results, Stop, results};
 use crate::wait::{Operation, OwnedSite, Pending, Wait};
@@ -110,7 +111,9 @@ fn method<A: FromLuaMulti + 'static>(
     let function = lua.create_function(move |lua, (receiver, arguments): (Receiver, A)| {
         let ended = receive(&receiver, operation).and_then(|Inner { handle, module }| {
             let call = Call { lua, module, handle: Current::new(module, handle), operation };
-            run(&call, arguments).map_err(|stop| call.explain(stop))
+            // What panics is code of the host's: an authorizer, an audit hook, a backend.
+            let ended = guarded(|| run(&call, arguments)).unwrap_or_else(|panic| Err(panic.into()));
+            ended.map_err(|stop| call.explain(stop))
         });
         conclude(lua, ended)
     })?;

@@ -52,9 +52,9 @@ use crate::value::{ArrayMark, Fault};
 const SLOTS: c_int = ffi::LUA_MINSTACK - 4;
 
 /// Runs code that may panic, and turns a panic into an error.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(work))
-        .map_err(|_| Error::internal("a bug: the operation panicked").with_reason("panic"))
+        .map_err(|_| Error::internal("a bug in the library or its host: the operation panicked").with_reason("panic"))
 }
 
 /// Appends the encoding of a value.
