@@ -16,6 +16,19 @@ use crate::shim::{Stop, type_name};
 pub(crate) struct Inner {
     pub(crate) handle: Handle,
     pub(crate) module: Arc<Module>,
+    /// See [`Module::pin`].
+    #[cfg(feature = "luajit")]
+    pinned: Option<Handle>,
+}
+
+#[cfg(feature = "luajit")]
+impl Inner {
+    /// The handle for who must not run code of the host's, as long as it may stand for this one.
+    #[inline]
+    pub(crate) fn of_ours(&self) -> Option<&Handle> {
+        let module = &self.module;
+        self.pinned.as_ref().filter(|_| !module.registry.was_reloaded() && !module.is_from_before_a_fork())
+    }
 }
 
 /// A handle as Lua holds it: released when it is collected, at the latest.
@@ -92,7 +105,12 @@ pub(crate) fn receive<'a>(receiver: &'a Receiver, method: &str) -> Result<&'a In
 
 /// A new handle for a script.
 pub(crate) fn give(lua: &Lua, module: &Arc<Module>, handle: Handle) -> mlua::Result<Value> {
-    let inner = Shared::new(Inner { handle, module: Arc::clone(module) });
+    let inner = Shared::new(Inner {
+        #[cfg(feature = "luajit")]
+        pinned: module.pin(&handle),
+        handle,
+        module: Arc::clone(module),
+    });
     let given = lua.create_userdata(LuaHandle { inner: Some(Shared::clone(&inner)), address: AtomicUsize::new(0) })?;
     let address = given.to_pointer() as usize;
     given.borrow::<LuaHandle>()?.address.store(address, Ordering::Relaxed);

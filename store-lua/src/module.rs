@@ -78,12 +78,13 @@ impl Module {
         Ok(())
     }
 
-    /// Whether no operation that ends at once runs code of the host's.
+    /// The handle on the store that it is on now, if no operation on that which ends at once runs code of the host's.
+    ///
+    /// Another configuration may have been resolved with other backends. Whoever sees none after it was pinned has one on a store of the first.
     #[cfg(feature = "luajit")]
-    #[inline]
-    pub(crate) fn is_ours(&self) -> bool {
-        // Another configuration may have been resolved with other backends.
-        self.is_ours && !self.registry.was_reloaded() && !self.is_from_before_a_fork()
+    pub(crate) fn pin(&self, handle: &Handle) -> Option<Handle> {
+        let pinned = self.is_ours.then(|| handle.pinned());
+        pinned.filter(|_| !self.registry.was_reloaded())
     }
 
     pub(crate) fn with_context<T>(&self, use_it: impl FnOnce(&Context) -> T) -> T {

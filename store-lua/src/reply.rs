@@ -96,7 +96,7 @@ impl Site<'_> {
 ///
 /// Deadlines are rounded up to a millisecond and read by a clock that may lag by another, so that nothing ends early. What is
 /// told is rounded down by as much: a script never sees more than it asked for.
-fn seconds(ttl: Ttl) -> f64 {
+pub(crate) fn seconds(ttl: Ttl) -> f64 {
     match ttl.left() {
         None => f64::INFINITY,
         Some(left) => ((left.as_secs_f64() * 1000.0).floor() - 1.0).max(1.0) / 1000.0,

@@ -124,6 +124,32 @@ fn stores_come_and_go_and_policies_change_with_them() {
     assert!(block_on(service.registry.get_as("c", &alice)).is_ok());
 }
 
+/// LuaJIT relies on it: what it calls from compiled code must not turn out to be the code of another backend.
+#[test]
+fn a_pinned_handle_stays_on_its_store_and_ends_with_it() {
+    let sled = |path: &str| format!("[stores.a]\nbackend = 'sled'\noptions = {{ path = '{path}' }}\n");
+    let service = Service::start(&sled("one"));
+    let handle = block_on(service.registry.get("a")).unwrap();
+    let pinned = handle.pinned();
+    block_on(pinned.set("k", "one", Expiry::Default)).unwrap();
+    assert_eq!(block_on(handle.get::<String>("k")).unwrap().as_deref(), Some("one"));
+
+    service.reload(&format!("{}default_ttl = '1h'\n", sled("one"))).unwrap();
+    block_on(pinned.set("k", "still", Expiry::Default)).unwrap();
+    assert_eq!((left(&pinned, "k"), handle.settings() == pinned.settings()), (None, false), "as it was");
+    assert_eq!(handle.pinned().settings(), handle.settings(), "as it is when it is pinned");
+
+    service.reload(&sled("two")).unwrap();
+    block_on(handle.set("k", "two", Expiry::Default)).unwrap();
+    for _ in 0..2 {
+        let gone = pinned.try_get::<String>("k").map_or_else(|| block_on(pinned.get::<String>("k")), |got| got);
+        assert_eq!(gone.unwrap_err().kind(), Kind::Unavailable, "it is closed, and the other is not asked");
+    }
+    assert_eq!(block_on(handle.get::<String>("k")).unwrap().as_deref(), Some("two"));
+    assert_eq!(service.registry.handles_out(Some("a")), 1, "it is the same handle");
+    assert!(pinned.release() && handle.is_released());
+}
+
 #[test]
 fn what_would_lose_entries_is_refused_by_name_and_the_rest_of_the_file_with_it() {
     let service = Service::start(MEMORY);

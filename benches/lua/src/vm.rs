@@ -30,7 +30,7 @@ for i = 0, 999 do
   set('user:alice:' .. i, string.rep('x', 100), 3600)
   set_table('user:alice:t' .. i, {user_id = i, role = 'admin'}, 3600)
 end
-keys, tables = {}, {}
+keys, tables, seen = {}, {}, {}
 for i = 0, 999 do keys[i] = 'user:alice:' .. i tables[i] = 'user:alice:t' .. i end
 text = string.rep('y', 100)
 row = {user_id = 123, role = 'admin'}
@@ -60,7 +60,7 @@ pub(crate) fn vm(policies: bool) -> Result<Lua, Box<dyn std::error::Error>> {
 /// A loop over a body, timed from outside.
 pub(crate) fn contender(name: String, lua: &Lua, body: &str, calls: usize) -> mlua::Result<Contender<'static>> {
     let source = format!(
-        "local cache, keys, tables, text, row, empty, n = cache, keys, tables, text, row, empty, ...
+        "local cache, keys, tables, text, row, seen, empty, n = cache, keys, tables, text, row, seen, empty, ...
          for i = 1, n do local k, t = keys[i % 1000], tables[i % 1000] {body} end"
     );
     let function: Function = lua.load(source).into_function()?;

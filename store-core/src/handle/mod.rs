@@ -109,6 +109,16 @@ impl Handle {
         Handle { core: Arc::clone(&self.core), slot: Arc::clone(&self.slot), cx: cx.clone(), rights }
     }
 
+    /// The same handle, which stays on the store that it is on now: a configuration loaded anew brings it to no other and changes none of
+    /// its settings, and once that has closed the store, all operations are UNAVAILABLE. Released together.
+    ///
+    /// For who must know beforehand whose code an operation runs.
+    #[must_use]
+    pub fn pinned(&self) -> Handle {
+        let slot = self.slot();
+        Handle { slot: slot.with_settings(slot.settings), ..self.clone() }
+    }
+
     /// The store's id.
     #[must_use]
     pub fn id(&self) -> &str {

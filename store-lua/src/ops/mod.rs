@@ -109,7 +109,7 @@ fn method<A: FromLuaMulti + 'static>(
     run: fn(&Call<'_>, A) -> Ended,
 ) -> mlua::Result<Method> {
     let function = lua.create_function(move |lua, (receiver, arguments): (Receiver, A)| {
-        let ended = receive(&receiver, operation).and_then(|Inner { handle, module }| {
+        let ended = receive(&receiver, operation).and_then(|Inner { handle, module, .. }| {
             let call = Call { lua, module, handle: Current::new(module, handle), operation };
             // What panics is code of the host's: an authorizer, an audit hook, a backend.
             let ended = guarded(|| run(&call, arguments)).unwrap_or_else(|panic| Err(panic.into()));

@@ -93,7 +93,7 @@ impl Ask<'_> {
 }
 
 /// A stored value, ready to be pushed.
-fn value(payload: Payload, small: &mut [MaybeUninit<u8>]) -> Verdict {
+pub(super) fn value(payload: Payload, small: &mut [MaybeUninit<u8>]) -> Verdict {
     // What is one string or boolean or integer needs no table-making.
     let mut decoder = Decoder::new(&payload);
     let token = decoder.token();

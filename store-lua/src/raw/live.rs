@@ -78,6 +78,13 @@ impl Live {
         self.handles.with(|handles| handles.get(&address).map(Shared::clone))
     }
 
+    /// Works with the handle at an address, without a share of it: for who neither enters Lua nor runs code of the host's.
+    #[cfg(feature = "luajit")]
+    #[inline]
+    pub(super) fn with<R>(&self, address: usize, work: impl FnOnce(&Inner) -> R) -> Option<R> {
+        self.handles.with(|handles| handles.get(&address).map(|inner| work(inner)))
+    }
+
     /// Keeps an error until Lua fetches it.
     #[cold]
     pub(super) fn keep(&self, error: Error) -> i64 {

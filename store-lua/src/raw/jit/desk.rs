@@ -1,0 +1,94 @@
+//! What compiled code and Rust hand each other, and how a question is asked from there.
+
+use std::ffi::c_void;
+use std::mem::MaybeUninit;
+
+use super::super::ask::Ask;
+use super::super::{Live, guarded};
+use super::flat::{MOST_FIELDS, Shapes};
+use crate::module::Current;
+
+/// Values up to this many bytes are answered, larger ones left alone. So are tables whose strings need more.
+pub(super) const ROOM: usize = 16 << 10;
+
+/// Where answers lie, and the parts of tables in both directions. `front.lua` knows this layout.
+#[repr(C)]
+pub(super) struct Desk {
+    pub(super) live: *const Live,
+    pub(super) shapes: *mut Shapes,
+    /// A number that is the answer comes first.
+    pub(super) numbers: [f64; MOST_FIELDS],
+    pub(super) ttl: f64,
+    pub(super) starts: [i32; MOST_FIELDS],
+    pub(super) sizes: [i32; 2 * MOST_FIELDS],
+    pub(super) calls: i32,
+    pub(super) size: i32,
+    pub(super) version: [u8; 16],
+    pub(super) bytes: [MaybeUninit<u8>; ROOM],
+}
+
+/// What functions answer that is not a number of bytes. `front.lua` knows these.
+pub(super) const NIL: i32 = -1;
+pub(super) const SLOW: i32 = -2;
+pub(super) const TRUE: i32 = -3;
+pub(super) const FALSE: i32 = -4;
+pub(super) const NUMBER: i32 = -5;
+pub(super) const ENCODED: i32 = -6;
+/// From here on downwards: a table of a known shape.
+pub(super) const SHAPES: i32 = -16;
+
+impl Desk {
+    /// An empty desk that points at nothing.
+    ///
+    /// # Safety
+    /// There is room for one.
+    pub(super) unsafe fn lay_out(desk: *mut Desk) {
+        // SAFETY: null and zero are good for everything but the bytes, which need not be anything.
+        unsafe { desk.write_bytes(0, 1) }
+    }
+}
+
+/// A string as it is passed.
+#[derive(Clone, Copy)]
+pub(super) struct Text {
+    pub(super) start: *const u8,
+    pub(super) length: i32,
+}
+
+impl Text {
+    /// # Safety
+    /// It is a Lua string, which is held meanwhile.
+    pub(super) unsafe fn bytes<'a>(self) -> &'a [u8] {
+        // SAFETY: as this function's.
+        unsafe { std::slice::from_raw_parts(self.start, usize::try_from(self.length).unwrap_or(0)) }
+    }
+}
+
+/// Asks a question, without entering Lua or code of the host's. `slow`: it was not asked, or cannot be told.
+///
+/// # Safety
+/// Of this and of all functions of the FFI: `front.lua` calls them, with its desk and strings that it holds.
+#[inline(always)]
+pub(super) unsafe fn answer<R>(
+    desk: *mut Desk,
+    address: *const c_void,
+    key: Text,
+    slow: R,
+    question: impl FnOnce(&Ask<'_>, &mut Desk) -> Option<R>,
+) -> R {
+    // SAFETY: a VM is used by one thread at a time, and nobody else looks at the desk meanwhile.
+    let (desk, key) = unsafe { (&mut *desk, key.bytes()) };
+    desk.calls = desk.calls.wrapping_add(1);
+    // SAFETY: it is shared by the desk until `forget` writes null.
+    let Some(live) = (unsafe { desk.live.as_ref() }) else { return slow };
+    let done = guarded(|| {
+        live.with(address as usize, |inner| {
+            let handle = Current::new(&inner.module, inner.of_ours()?);
+            question(&Ask { live, handle: &handle, key }, desk)
+        })?
+    });
+    match done {
+        Ok(Some(answer)) => answer,
+        _ => slow,
+    }
+}
