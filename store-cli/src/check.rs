@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use crate::args::Source;
-use crate::end::End;
-use crate::source::resolve;
+use crate::args::{Source, resolve};
+use crate::console::End;
 
 /// Checks the configuration as `store run` would, and prints what it means in every environment.
 pub(crate) fn check(source: &Source) -> Result<(), End> {

@@ -1,24 +1,37 @@
 //! The `store` command: `store run` runs Lua scripts against a configuration, `store check` checks one; the others are for
 //! looking inside and putting right.
+//!
+//! From the ground up; a room uses those above it in this table, and no other:
+//!
+//! | room | what |
+//! |---|---|
+//! | `text` | values, bytes, times and numbers as text |
+//! | `console` | what is said and asked, and how a command ends |
+//! | `args` | what command lines have in common |
+//! | `stores` | stores for the time of a command |
+//! | `lua`, `operator`, `moving`, `measure`, `check` | the commands, which know nothing of each other |
+//! | `cli`, `completions` | the whole command line |
 
 mod args;
 mod check;
-mod end;
+mod cli;
+mod completions;
+mod console;
 mod lua;
 mod measure;
 mod moving;
 mod operator;
-mod process;
-mod repl;
-mod run;
-mod source;
+mod stores;
+mod text;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
-use operator::output::Trouble;
+use cli::{Cli, Command};
+use completions::completions;
+use console::Trouble;
+use lua::{repl, run};
 
 fn main() -> ExitCode {
     let command = match Cli::try_parse() {
@@ -30,6 +43,7 @@ fn main() -> ExitCode {
         Command::Repl(repl) => repl::run(&repl),
         Command::Check(source) => check::check(&source),
         Command::Operator(command) => return operator::run(command),
+        Command::Completions { shell } => return completions(shell),
         Command::Moving(command) => return moving::run(&command),
         Command::Measure(command) => return measure::run(&command),
     };

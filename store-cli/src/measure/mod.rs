@@ -3,15 +3,12 @@
 mod bench;
 mod histogram;
 mod top;
-pub(crate) mod units;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-pub(crate) use top::Seen;
-
-use crate::operator;
+use crate::console::answer;
 
 /// How a store does.
 #[derive(Debug, Subcommand)]
@@ -32,7 +29,7 @@ pub(crate) enum Command {
 /// Does it, and says how it ended.
 pub(crate) fn run(command: &Command) -> ExitCode {
     match command {
-        Command::Bench(bench) => operator::answer(bench.json(), |out| bench::bench(bench, out)),
-        Command::Top(top) => operator::answer(top.json(), |out| top::top(top, out)),
+        Command::Bench(bench) => answer(bench.json(), |out| bench::bench(bench, out)),
+        Command::Top(top) => answer(top.json(), |out| top::top(top, out)),
     }
 }

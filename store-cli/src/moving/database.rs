@@ -8,12 +8,12 @@ use store::sled::doctor::{self, Gap, StoreReport};
 use store::sled::{Options, SledBackend};
 use store::{Backend, Backends, Error, OpenContext, Store, block_on};
 
-use super::Report;
-use super::print::entries;
+use super::report::Report;
 use crate::args::Source;
-use crate::measure::units::bytes;
-use crate::operator::escape::{printed, quoted};
-use crate::operator::output::Trouble;
+use crate::console::Trouble;
+use crate::text::escape::{printed, quoted};
+use crate::text::readable::entries;
+use crate::text::units::bytes;
 
 /// Stands in for sled: notes where the database is instead of opening it, since a damaged one cannot be opened.
 #[derive(Debug, Default)]

@@ -6,14 +6,13 @@ use clap::Args;
 use serde_json::json;
 use store::dump::{self, Verified};
 
-use super::Report;
-use super::print::entries;
+use super::report::Report;
 use super::session::{Unfinished, with_store};
-use crate::measure::units::bytes;
-use crate::operator::Common;
-use crate::operator::escape::{printed, quoted};
-use crate::operator::output::Trouble;
-use crate::operator::progress::Progress;
+use crate::args::Common;
+use crate::console::{Progress, Trouble};
+use crate::text::escape::{printed, quoted};
+use crate::text::readable::entries;
+use crate::text::units::bytes;
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {

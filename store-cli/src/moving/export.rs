@@ -8,15 +8,15 @@ use clap::Args;
 use serde_json::json;
 use store::dump;
 
-use super::Report;
 use super::file::Target;
-use super::print::entries;
+use super::report::Report;
 use super::session::{Unfinished, with_store};
-use crate::measure::units::bytes;
-use crate::operator::escape::quoted;
-use crate::operator::output::{Trouble, explained};
-use crate::operator::progress::Progress;
-use crate::operator::{Common, Escaped, arguments, refuse_memory};
+use crate::args::{Common, Escaped, values};
+use crate::console::{Progress, Trouble, explained};
+use crate::stores::refuse_memory;
+use crate::text::escape::quoted;
+use crate::text::readable::entries;
+use crate::text::units::bytes;
 
 #[derive(Debug, Args)]
 pub(crate) struct Export {
@@ -37,7 +37,7 @@ pub(crate) struct Export {
 
 pub(super) fn export(export: &Export) -> Result<Report, Trouble> {
     let Export { id, file, common, .. } = export;
-    let prefix = arguments::bytes(&export.prefix, &export.escaped)?;
+    let prefix = values::bytes(&export.prefix, &export.escaped)?;
     let aside = file == Path::new("-");
     if aside && std::io::stdout().is_terminal() {
         let message = "an export is no text for a terminal: name a file, or redirect the output";

@@ -9,12 +9,12 @@ use serde_json::json;
 use store::Kind;
 use store::dump::{self, ImportOptions};
 
-use super::Report;
-use super::print::entries;
+use super::report::Report;
 use super::session::{Unfinished, with_store};
-use crate::operator::output::{Trouble, explained};
-use crate::operator::progress::Progress;
-use crate::operator::{Common, refuse_memory};
+use crate::args::Common;
+use crate::console::{Progress, Trouble, explained};
+use crate::stores::refuse_memory;
+use crate::text::readable::entries;
 
 #[derive(Debug, Args)]
 pub(crate) struct Import {

@@ -6,15 +6,12 @@ mod doctor;
 mod export;
 mod file;
 mod import;
-mod print;
+mod report;
 mod session;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-
-use crate::end::FAILED;
 
 /// What goes over whole stores.
 #[derive(Debug, Subcommand)]
@@ -36,16 +33,6 @@ pub(crate) enum Command {
     Doctor(doctor::Doctor),
 }
 
-/// What a command has to say, and whether it found problems.
-#[derive(Debug)]
-struct Report {
-    text: String,
-    json: serde_json::Value,
-    healthy: bool,
-    /// Standard output is taken: by the dump.
-    aside: bool,
-}
-
 /// Runs one, and says how it ended.
 pub(crate) fn run(command: &Command) -> ExitCode {
     let (json, done) = match command {
@@ -58,17 +45,4 @@ pub(crate) fn run(command: &Command) -> ExitCode {
         Err(trouble) => trouble.report(json),
     };
     ExitCode::from(code)
-}
-
-impl Report {
-    /// Says it, and gives the exit code.
-    fn print(&self, json: bool) -> u8 {
-        let text = if json { self.json.to_string() } else { self.text.trim_end().to_owned() };
-        // A reader that has gone away is no failure.
-        let _ = match self.aside {
-            true => writeln!(std::io::stderr(), "{text}"),
-            false => writeln!(std::io::stdout(), "{text}"),
-        };
-        if self.healthy { 0 } else { FAILED }
-    }
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use store::{Handle, Registry};
 
-use crate::operator::output::Trouble;
-use crate::operator::{Common, open_as};
-use crate::process::{end_on_signal, runtime};
+use crate::args::Common;
+use crate::console::Trouble;
+use crate::stores::{end_on_signal, open_as, runtime};
 
 /// A file that is not finished: removed when the command is interrupted.
 #[derive(Clone, Debug, Default)]

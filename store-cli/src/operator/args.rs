@@ -4,9 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use clap_complete::Shell;
 
-use crate::args::{Caller, Source};
+use crate::args::{Common, Escaped};
 
 /// What an operator does with a store.
 #[derive(Debug, Subcommand)]
@@ -43,31 +42,6 @@ pub(crate) enum Command {
     /// short goes on with --keep-existing. Asks first, since it overwrites; where nobody can be asked, needs --yes or
     /// --keep-existing.
     Copy(Copy),
-    /// Print a script for the completion of command lines.
-    Completions {
-        /// The shell
-        shell: Shell,
-    },
-}
-
-/// Which configuration, who asks, and how to answer.
-#[derive(Debug, Args)]
-pub(crate) struct Common {
-    #[command(flatten)]
-    pub(crate) source: Source,
-    #[command(flatten)]
-    pub(crate) caller: Caller,
-    /// Answer in JSON, one object per line; errors are objects on standard error
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// How keys are written.
-#[derive(Debug, Args)]
-pub(crate) struct Escaped {
-    /// In keys, prefixes and string values, \xNN is the byte NN; \\, \", \n, \r and \t as they are printed
-    #[arg(long)]
-    pub(crate) escaped: bool,
 }
 
 #[derive(Debug, Args)]
@@ -295,7 +269,6 @@ impl Command {
             Command::Info(info) => &info.common,
             Command::Health(health) => &health.common,
             Command::Copy(copy) => &copy.common,
-            Command::Completions { .. } => return false,
         };
         common.json
     }

@@ -8,16 +8,13 @@ use store::{Entry, Error, Expiry, Handle, Item, Kind, Payload, PutOptions, Resul
 use tokio::task::JoinSet;
 
 use super::args::Copy;
-use super::output::{Output, Trouble};
-use super::progress::{Progress, Total};
-use super::{At, NO, readable};
-use crate::measure::Seen;
+use super::persist::{Tries, persist};
+use crate::console::{NO, Output, Progress, Total, Trouble};
+use crate::stores::{At, Seen};
+use crate::text::readable;
 
 /// How many conditional writes are under way at once.
 const AT_ONCE: usize = 64;
-/// How often a step that failed for a while is tried again, and how long is waited before that.
-const TRIES: u32 = 5;
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 /// How long it may take to learn how much there is.
 const ESTIMATE: std::time::Duration = std::time::Duration::from_secs(1);
 /// A batch of writes is sent at this many entries or bytes.
@@ -260,34 +257,6 @@ fn batches(entries: &[(Box<[u8]>, Entry)]) -> impl Iterator<Item = &[(Box<[u8]>,
         rest = tail;
         (!batch.is_empty()).then_some(batch)
     })
-}
-
-/// Tries a step again where that may help: a long copy must not end for one slow answer. Every step may be repeated: writes say
-/// the whole entry.
-async fn persist<T>(mut step: impl AsyncFnMut() -> Result<T>) -> Result<T> {
-    let mut tries = Tries::default();
-    loop {
-        match step().await {
-            Ok(done) => return Ok(done),
-            Err(error) => tries.again_after(error).await?,
-        }
-    }
-}
-
-/// How often a step has been tried.
-#[derive(Debug, Default)]
-struct Tries(u32);
-
-impl Tries {
-    /// Waits before another try; gives the error back if there is to be none.
-    async fn again_after(&mut self, error: Error) -> Result<()> {
-        self.0 += 1;
-        if self.0 == TRIES || !error.is_retryable() || error.reason() == Some("capacity") {
-            return Err(error);
-        }
-        tokio::time::sleep(PAUSE * self.0).await;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 use store::{Expiry, IncrementOptions, PutOptions, Ttl, Value, Version};
 
-use super::args::{Common, Delete, Get, Increment, OneKey, Set, Touch, Type};
-use super::arguments::{bytes, expiry};
-use super::escape::printed;
-use super::json::{from_bytes, from_value, parse};
-use super::output::{Output, Paint, Trouble};
-use super::{At, NO, readable};
+use super::args::{Delete, Get, Increment, OneKey, Set, Touch, Type};
+use crate::args::Common;
+use crate::args::values::{bytes, expiry};
+use crate::console::{NO, Output, Paint, Trouble};
+use crate::stores::At;
+use crate::text::escape::printed;
+use crate::text::json::{from_bytes, from_value, parse};
+use crate::text::readable;
 
 /// Seconds left, or `"never"`.
 pub(crate) fn ttl_json(ttl: Ttl) -> Json {

@@ -4,63 +4,31 @@
 //! and for "no" as an answer of get, has, ttl and touch; 2 for mistakes on the command line or in the configuration.
 
 mod args;
-pub(crate) mod arguments;
-pub(crate) mod confirm;
+mod confirm;
 mod copy;
-pub(crate) mod escape;
-pub(crate) mod json;
 mod keys;
-pub(crate) mod output;
-pub(crate) mod progress;
-pub(crate) mod readable;
+mod persist;
 mod whole;
 
-use std::future::{Future, pending};
-use std::io::IsTerminal;
+use std::future::Future;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
-use store::config::Config;
-use store::{Kind, Registry};
-use tokio::runtime::Runtime;
+use store::Registry;
 
+pub(crate) use args::Command;
 use args::Copy;
-pub(crate) use args::{Command, Common, Escaped};
-use output::{Output, Trouble};
 
-use crate::args::{Cli, Source};
-use crate::end::End;
-use crate::measure::Seen;
-use crate::process::{Signals, runtime};
-
-/// The exit code of a "no".
-const NO: u8 = 1;
+use crate::args::{Common, Source, values};
+use crate::console::{End, Output, Trouble, answer};
+use crate::stores::{At, Seen, mind_memory, refuse_memory, with};
 
 /// Does what the command says. Stores are flushed and closed when this returns.
 pub(crate) fn run(command: Command) -> ExitCode {
     answer(command.json(), |out| act(command, out))
 }
 
-/// Has a command say what it has to, and gives its exit code.
-pub(crate) fn answer(json: bool, act: impl FnOnce(&mut Output) -> Result<u8, Trouble>) -> ExitCode {
-    let mut out = Output::new(json);
-    let ended = act(&mut out);
-    let flushed = out.flush();
-    let code = match (ended, flushed) {
-        (Ok(code), Ok(())) => code,
-        (Ok(_), Err(trouble)) | (Err(trouble), _) => trouble.report(json),
-    };
-    ExitCode::from(code)
-}
-
 fn act(command: Command, out: &mut Output) -> Result<u8, Trouble> {
     match command {
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "store", &mut script);
-            out.bytes(&script)?;
-            Ok(0)
-        }
         Command::Get(get) => one(&get.of.id, &get.of.common, |at| keys::get(&get, at, out)),
         Command::Set(set) => {
             let set = keys::Setting::read(set)?;
@@ -75,7 +43,7 @@ fn act(command: Command, out: &mut Output) -> Result<u8, Trouble> {
         }
         Command::List(list) => one(&list.id, &list.common, |at| whole::list(&list, at, out)),
         Command::Clear(clear) => {
-            let prefix = arguments::bytes(&clear.prefix, &clear.escaped)?;
+            let prefix = values::bytes(&clear.prefix, &clear.escaped)?;
             let registry = registry(&clear.common.source)?;
             confirm::clear(&clear, &prefix)?;
             let at = At::new(&registry, &clear.common);
@@ -89,57 +57,6 @@ fn act(command: Command, out: &mut Output) -> Result<u8, Trouble> {
             with(&[registry], whole::health(&health, at, out))
         }
         Command::Copy(copy) => copy_between(&copy, out),
-    }
-}
-
-/// A store in memory is a new and empty one in each process: to move its entries from here would look like a success.
-pub(crate) fn refuse_memory(config: &Config, id: &str) -> Result<(), Trouble> {
-    if config.stores.get(id).is_none_or(|store| store.backend != "memory") {
-        return Ok(());
-    }
-    let of = config.environment.as_ref().map_or_else(String::new, |name| format!(" in the environment {name}"));
-    Err(Trouble::Usage(format!("{id}{of} is in memory: no other process can reach its entries; is it another --env?")))
-}
-
-/// Where a command acts: the stores, and who asks.
-#[derive(Clone, Debug)]
-pub(crate) struct At {
-    registry: Registry,
-    cx: store::Context,
-}
-
-impl At {
-    pub(crate) fn new(registry: &Registry, common: &Common) -> At {
-        At { registry: registry.clone(), cx: common.caller.context() }
-    }
-
-    pub(crate) async fn open(&self, id: &str) -> store::Result<store::Handle> {
-        open_as(&self.registry, id, &self.cx).await
-    }
-
-    /// The backend of a store, if it is configured.
-    fn backend(&self, id: &str) -> Option<&'static str> {
-        self.registry.stats().into_iter().find(|store| &*store.id == id).map(|store| store.backend)
-    }
-}
-
-/// A handle for whoever asks. Nobody has no rights where all are given: that is said.
-pub(crate) async fn open_as(registry: &Registry, id: &str, cx: &store::Context) -> store::Result<store::Handle> {
-    registry.get_as(id, cx).await.map_err(|error| match error.kind() {
-        Kind::PermissionDenied if cx.is(&store::Context::none()) => {
-            error.with_detail("hint", "nobody was said to ask: --actor ID, --scope GROUP")
-        }
-        _ => error,
-    })
-}
-
-/// Tells a person what a store in memory is. Programs, which know what they call, are not told.
-fn mind_memory(at: &At, id: &str, json: bool) {
-    if !json && at.backend(id) == Some("memory") && std::io::stderr().is_terminal() {
-        eprintln!(
-            "store: {id} is in memory: what another process has in it cannot be seen, and what is written is gone when this command \
-             ends; is it another --env?"
-        );
     }
 }
 
@@ -160,7 +77,7 @@ fn one<F: Future<Output = Result<u8, Trouble>>>(
 }
 
 fn copy_between(copy: &Copy, out: &mut Output) -> Result<u8, Trouble> {
-    let prefix = arguments::bytes(&copy.prefix, &copy.escaped)?;
+    let prefix = values::bytes(&copy.prefix, &copy.escaped)?;
     let source = &copy.common.source;
     let document = source.document()?;
     let selected = source.environment()?;
@@ -187,47 +104,4 @@ fn copy_between(copy: &Copy, out: &mut Output) -> Result<u8, Trouble> {
     let (source, target) = (At::new(&from, &copy.common), At::new(&to, &copy.common));
     mind_memory(&target, &copy.to, copy.common.json);
     with(&[from, to], copy::copy(copy, &prefix, source, target, &seen, out))
-}
-
-/// Does the work, and then closes the stores. A signal ends it early, but not without closing.
-pub(crate) fn with(registries: &[Registry], work: impl Future<Output = Result<u8, Trouble>>) -> Result<u8, Trouble> {
-    with_last(runtime()?, registries, work, async { Ok(()) })
-}
-
-/// As [`with`]; what comes last is done before the stores are closed, however the work ended.
-pub(crate) fn with_last(
-    runtime: Runtime,
-    registries: &[Registry],
-    work: impl Future<Output = Result<u8, Trouble>>,
-    last: impl Future<Output = Result<(), Trouble>>,
-) -> Result<u8, Trouble> {
-    let mut signals = Signals::listen(&runtime);
-    runtime.block_on(async {
-        let interrupted = async {
-            match &mut signals {
-                Some(signals) => signals.next().await,
-                None => pending().await,
-            }
-        };
-        let mut ended = tokio::select! {
-            ended = work => ended,
-            code = interrupted => {
-                eprintln!("store: interrupted");
-                Ok(code)
-            }
-        };
-        let tidied = last.await;
-        if ended.is_ok()
-            && let Err(trouble) = tidied
-        {
-            ended = Err(trouble);
-        }
-        for registry in registries {
-            let closed = registry.close().await;
-            if ended.is_ok() {
-                ended = closed.map_err(Trouble::from).and(ended);
-            }
-        }
-        ended
-    })
 }

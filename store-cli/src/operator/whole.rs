@@ -4,12 +4,13 @@ use serde_json::json;
 use store::{Item, ListOptions, StoreHealth, Value, codec};
 
 use super::args::{Clear, Health, List, OneStore};
-use super::arguments::{bytes, duration};
-use super::escape::printed;
-use super::json::{from_bytes, from_value};
 use super::keys::ttl_json;
-use super::output::{Output, Paint, Trouble, error_object, explained};
-use super::{At, NO, readable};
+use crate::args::values::{bytes, duration};
+use crate::console::{NO, Output, Paint, Trouble, error_object, explained};
+use crate::stores::At;
+use crate::text::escape::printed;
+use crate::text::json::{from_bytes, from_value};
+use crate::text::readable;
 
 /// How wide a value may be in a listing on a terminal, and how wide a column of keys is at most.
 const VALUE_WIDTH: usize = 60;

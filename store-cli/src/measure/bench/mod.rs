@@ -14,10 +14,12 @@ use clap::builder::RangedU64ValueParser;
 use store::config::Size;
 use store::{Expiry, Registry, Value, codec};
 
-use super::units::bytes;
-use crate::operator::arguments::{duration, size};
-use crate::operator::output::{Output, Trouble};
-use crate::operator::{At, Common, confirm, readable, with_last};
+use crate::args::Common;
+use crate::args::values::{duration, size};
+use crate::console::{Output, Trouble, ask};
+use crate::stores::{At, runtime_of, with_last};
+use crate::text::readable;
+use crate::text::units::bytes;
 use load::Plan;
 use mix::Mix;
 
@@ -98,7 +100,7 @@ pub(super) fn bench(bench: &Bench, out: &mut Output) -> Result<u8, Trouble> {
     if let Some(store) = config.stores.get(&*bench.id) {
         codec::encode(&*plan.value, &store.settings.limits, &mut Vec::new())?;
         if backend != "memory" && !bench.yes {
-            confirm::ask(&question(bench, backend, &plan), "--yes")?;
+            ask(&question(bench, backend, &plan), "--yes")?;
         }
     }
     let registry = Registry::new(config);
@@ -131,7 +133,7 @@ pub(super) fn bench(bench: &Bench, out: &mut Output) -> Result<u8, Trouble> {
         }
     };
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(plan.callers);
-    with_last(crate::process::runtime_of(workers)?, std::slice::from_ref(&registry), work, last)
+    with_last(runtime_of(workers)?, std::slice::from_ref(&registry), work, last)
 }
 
 fn question(bench: &Bench, backend: &str, plan: &Plan) -> String {

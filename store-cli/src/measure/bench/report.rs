@@ -4,10 +4,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::load::{Plan, Seen, cost_of_looking};
 use super::mix::Operation;
+use crate::console::{Output, Paint, Trouble, error_object, explained};
 use crate::measure::histogram::Histogram;
-use crate::measure::units::{bar, bytes, share, time};
-use crate::operator::output::{Output, Paint, Trouble, error_object, explained};
-use crate::operator::readable::count;
+use crate::text::readable::count;
+use crate::text::units::{bar, bytes, share, time};
 
 /// The quantiles that are told: name, and how many of a million.
 const QUANTILES: [(&str, u64); 4] = [("p50", 500_000), ("p90", 900_000), ("p99", 990_000), ("p99.9", 999_000)];

@@ -1,27 +1,25 @@
 //! `store top`: what can be seen of a store from outside, again and again; or what a service tells of its stores.
 
+mod args;
+mod picture;
 mod screen;
-mod seen;
 #[cfg(feature = "redis")]
 mod server;
 mod service;
 mod survey;
 
-use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use clap::Args;
-use clap::builder::RangedU64ValueParser;
-use serde_json::{Value as Json, json};
 use store::{Error, Handle, Registry};
 
-use crate::operator::arguments::{self, duration};
-use crate::operator::json::from_bytes;
-use crate::operator::output::{Output, Trouble, error_object};
-use crate::operator::{At, Common, Escaped, with};
+pub(crate) use args::Top;
+use picture::{Picture, object};
 use screen::OtherScreen;
-pub(crate) use seen::Seen;
 use survey::{Parts, Survey};
+
+use crate::args::values::{self, duration};
+use crate::console::{Output, Trouble};
+use crate::stores::{At, Seen, with};
 
 /// How long a single look reads the store, unless told.
 const ONE_LOOK: Duration = Duration::from_secs(2);
@@ -29,67 +27,6 @@ const ONE_LOOK: Duration = Duration::from_secs(2);
 const PART: u32 = 10;
 /// How often the store is asked for an answer, of which the median is told.
 const PINGS: usize = 5;
-
-#[derive(Debug, Args)]
-pub(crate) struct Top {
-    /// The store's id; with --url, the only one that is shown
-    #[arg(value_name = "ID", required_unless_present = "url")]
-    id: Option<String>,
-    /// Show what a running service tells of its stores: where it answers with its metrics, as http://127.0.0.1:8080/metrics
-    #[arg(
-        long,
-        value_name = "URL",
-        conflicts_with_all = ["budget", "separator", "depth", "prefixes", "escaped", "config", "env", "actor", "scope"]
-    )]
-    url: Option<String>,
-    /// One look, and done; so it is where no terminal is
-    #[arg(long)]
-    once: bool,
-    /// How long from one picture to the next, and what rates are taken over
-    #[arg(long, value_name = "DURATION", default_value = "2s")]
-    interval: String,
-    /// How long the store is read for each picture [default: a tenth of the interval; 2s for one look]
-    #[arg(long, value_name = "DURATION")]
-    budget: Option<String>,
-    /// What the parts of keys are separated by
-    #[arg(long, value_name = "TEXT", default_value = ":")]
-    separator: OsString,
-    /// How many parts of a key make its prefix
-    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<usize>::new().range(1..=16))]
-    depth: usize,
-    /// How many prefixes are shown
-    #[arg(long, value_name = "N", default_value = "10", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
-    prefixes: usize,
-    #[command(flatten)]
-    escaped: Escaped,
-    #[command(flatten)]
-    common: Common,
-}
-
-impl Top {
-    pub(super) fn json(&self) -> bool {
-        self.common.json
-    }
-}
-
-/// All that is drawn.
-struct Picture<'a> {
-    id: &'a str,
-    backend: &'static str,
-    /// About how many entries there are, where the backend knows.
-    entries: Option<u64>,
-    ping: Option<Duration>,
-    survey: &'a Survey,
-    prefixes: usize,
-    separator: &'a [u8],
-    /// What could not be found out.
-    troubles: &'a [Error],
-    note: Option<&'static str>,
-    #[cfg(feature = "redis")]
-    sample: Option<&'a server::Sample>,
-    #[cfg(feature = "redis")]
-    rates: Option<&'a server::Rates>,
-}
 
 pub(super) fn top(top: &Top, out: &mut Output) -> Result<u8, Trouble> {
     let interval = duration(&top.interval)?;
@@ -100,7 +37,7 @@ pub(super) fn top(top: &Top, out: &mut Output) -> Result<u8, Trouble> {
         return service::top(top, url, interval, out);
     }
     let id = top.id.as_deref().unwrap_or_default();
-    let separator = arguments::bytes(&top.separator, &top.escaped)?;
+    let separator = values::bytes(&top.separator, &top.escaped)?;
     if separator.is_empty() {
         return Err(Trouble::Usage("the separator is not empty".to_owned()));
     }
@@ -254,34 +191,4 @@ async fn answer(store: &Handle) -> store::Result<Duration> {
     }
     took.sort();
     Ok(took[PINGS / 2])
-}
-
-fn object(picture: &Picture<'_>, interval: Duration) -> Json {
-    let (counted, whole) = picture.survey.counted();
-    let prefixes = counted
-        .largest(picture.prefixes)
-        .into_iter()
-        .map(|(prefix, group)| json!({ "prefix": from_bytes(prefix), "entries": group.entries, "bytes": group.bytes }));
-    let prefixes: Vec<Json> = prefixes.collect();
-    let errors: Vec<Json> = picture.troubles.iter().map(error_object).collect();
-    #[cfg(feature = "redis")]
-    let server = picture.sample.map(|sample| server::object(sample, picture.rates));
-    #[cfg(not(feature = "redis"))]
-    let server = Json::Null;
-    json!({
-        "store": picture.id,
-        "backend": picture.backend,
-        "interval": interval.as_secs_f64(),
-        "ping": picture.ping.map(|ping| ping.as_secs_f64()),
-        "entries": picture.entries,
-        "seen": {
-            "whole": whole,
-            "entries": counted.all.entries,
-            "bytes": counted.all.bytes,
-            "expiring": counted.expiring,
-            "prefixes": prefixes,
-        },
-        "server": server,
-        "errors": errors,
-    })
 }

@@ -3,14 +3,16 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::Picture;
+use super::picture::Picture;
 use super::survey::Group;
-use crate::measure::units::{bar, bytes, share, time};
+use crate::console::{Output, Paint, Trouble, explained};
+use crate::text::escape::{printed, quoted};
 #[cfg(feature = "redis")]
-use crate::measure::units::{per_second, ratio};
-use crate::operator::escape::{printed, quoted};
-use crate::operator::output::{Output, Paint, Trouble, explained};
-use crate::operator::readable::{count, cut};
+use crate::text::readable::ttl;
+use crate::text::readable::{count, cut};
+use crate::text::units::{bar, bytes, share, time};
+#[cfg(feature = "redis")]
+use crate::text::units::{per_second, ratio};
 
 const PREFIX_WIDTH: usize = 30;
 const BAR_WIDTH: u64 = 20;
@@ -128,7 +130,7 @@ fn server(picture: &Picture<'_>, out: &Output) -> Vec<String> {
             "{}{servers}{}, up {}, {}, {}{of}, {} keys in the database",
             name("server"),
             stats.version,
-            crate::operator::readable::ttl(store::Ttl::Left(stats.uptime)),
+            ttl(store::Ttl::Left(stats.uptime)),
             if stats.clients == 1 { "1 client".to_owned() } else { format!("{} clients", count(stats.clients)) },
             bytes(stats.used_memory),
             count(stats.keys)

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value as Json, json};
 use store::Error;
 
-use super::Top;
+use super::args::Top;
 use super::screen::{OtherScreen, show};
-use crate::measure::units::{bytes, per_second, ratio, time};
-use crate::operator::output::{Output, Paint, Trouble, error_object, explained};
-use crate::operator::readable::{count, cut};
-use crate::operator::with;
+use crate::console::{Output, Paint, Trouble, error_object, explained};
+use crate::stores::with;
+use crate::text::readable::{count, cut};
+use crate::text::units::{bytes, per_second, ratio, time};
 use http::Url;
 use sample::{Change, Sample, Work};
 

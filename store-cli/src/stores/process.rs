@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use store::Registry;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::end::{End, described};
+use crate::console::{End, described};
 
 /// One worker beside the main thread, which runs the script: connections are served while the script computes.
 pub(crate) fn runtime() -> Result<Runtime, End> {

@@ -2,13 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use store::config::{Config, Document};
 
-use crate::args::Source;
-use crate::end::End;
+use crate::console::End;
 
 /// The configuration that is used where none is named, if it exists.
 const HERE: &str = "store.toml";
+
+/// Which configuration, and which part of it.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// The configuration file [default: $STORE_CONFIG, else ./store.toml if it exists, else one memory store, app:cache]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The environment [default: $STORE_ENV, else none]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+}
 
 impl Source {
     /// The configuration: named, else of `STORE_CONFIG`, else the one in this folder, else the built-in one.

@@ -112,6 +112,11 @@ pub(crate) fn count(number: u64) -> String {
     out
 }
 
+/// A number of things: `1 entry`, `12 345 entries`.
+pub(crate) fn entries(number: u64) -> String {
+    if number == 1 { "1 entry".to_owned() } else { format!("{} entries", count(number)) }
+}
+
 /// A text cut to so many characters.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     match text.char_indices().nth(width) {

@@ -1,6 +1,6 @@
 //! Times, rates and shares for people: three digits, and the unit that suits them.
 
-use crate::operator::readable::count;
+use super::readable::count;
 
 /// Nanoseconds: `45 ns`, `1.20 µs`, `350 ms`.
 pub(crate) fn time(nanos: u64) -> String {

@@ -1,12 +1,13 @@
 //! What is said, and where: for people, for pipes, or as JSON.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::process::ExitCode;
 
 use serde_json::{Value as Json, json};
 use store::{Error, Outcome};
 
-use super::json::from_value;
-use crate::end::{End, FAILED, USAGE, described};
+use super::end::{End, FAILED, USAGE, described};
+use crate::text::json::from_value;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -179,4 +180,16 @@ pub(crate) fn error_object(error: &Error) -> Json {
         object["cause"] = Json::from(cause);
     }
     object
+}
+
+/// Has a command say what it has to, and gives its exit code.
+pub(crate) fn answer(json: bool, act: impl FnOnce(&mut Output) -> Result<u8, Trouble>) -> ExitCode {
+    let mut out = Output::new(json);
+    let ended = act(&mut out);
+    let flushed = out.flush();
+    let code = match (ended, flushed) {
+        (Ok(code), Ok(())) => code,
+        (Ok(_), Err(trouble)) | (Err(trouble), _) => trouble.report(json),
+    };
+    ExitCode::from(code)
 }

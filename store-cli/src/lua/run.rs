@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use store::Registry;
 
-use crate::args::Run;
-use crate::end::{End, FAILED, described};
-use crate::lua::Script;
-use crate::process::{end_on_signal, runtime};
+use super::args::Run;
+use super::vm::Script;
+use crate::console::{End, FAILED, described};
+use crate::stores::{end_on_signal, runtime};
 
 /// Runs the script. The stores are closed when this returns, whichever way the script ended.
 pub(crate) fn run(run: &Run) -> Result<(), End> {

@@ -15,10 +15,10 @@ use store::Registry;
 use tokio::runtime::Runtime;
 
 use self::complete::Assistant;
-use crate::args::Repl;
-use crate::end::{End, described};
-use crate::lua::{self, plain};
-use crate::process::{Signals, runtime};
+use super::args::Repl;
+use super::vm::{self, plain};
+use crate::console::{End, described};
+use crate::stores::{Signals, runtime};
 
 /// Runs one line and says what to show.
 const LINE: &str = include_str!("line.lua");
@@ -62,10 +62,10 @@ impl Session {
     fn new(repl: &Repl, registry: Registry, runtime: Runtime) -> Result<Session, End> {
         let interrupted = Arc::new(AtomicBool::new(false));
         let made = || -> mlua::Result<Lua> {
-            let lua = lua::whole_lua();
-            lua::install(&lua, &registry, repl.context(), runtime.handle())?;
+            let lua = vm::whole_lua();
+            vm::install(&lua, &registry, repl.context(), runtime.handle())?;
             lua.load("store = require('store')").exec()?;
-            lua::replace_exit(&lua, &registry, runtime.handle())?;
+            vm::replace_exit(&lua, &registry, runtime.handle())?;
             let stop = Arc::clone(&interrupted);
             // A line that computes hears of it too.
             lua.set_global_hook(mlua::HookTriggers::new().every_nth_instruction(10_000), move |_, _| {

@@ -3,8 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use super::readable;
-use crate::measure::units::bar;
+use crate::text::readable;
+use crate::text::units::bar;
 
 /// How often the line is drawn anew.
 const EVERY: Duration = Duration::from_millis(100);

@@ -8,8 +8,8 @@ use store::{Context, Registry};
 use store_lua::{Sandbox, with_time_limit};
 use tokio::runtime::Handle;
 
-use crate::args::Run;
-use crate::end::{FAILED, described};
+use super::args::Run;
+use crate::console::{FAILED, described};
 
 /// Runs the main chunk under a handler; gives nil, or how it failed.
 const DRIVER: &str = include_str!("driver.lua");

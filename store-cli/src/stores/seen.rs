@@ -3,7 +3,7 @@
 use store::{Backends, Result};
 
 #[cfg(feature = "redis")]
-use super::server::{Opened, Sample};
+use super::redis::{Opened, Sample};
 
 /// What has been opened.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ impl Seen {
 
     /// Of the store on Redis that was opened last, what its servers count.
     #[cfg(feature = "redis")]
-    pub(super) async fn sample(&self) -> Result<Option<Sample>> {
+    pub(crate) async fn sample(&self) -> Result<Option<Sample>> {
         self.redis.sample().await
     }
 

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use store::Error;
 
+/// The exit code of a "no".
+pub(crate) const NO: u8 = 1;
 /// The exit code of a script that failed, or whose stores could not be closed well.
 pub(crate) const FAILED: u8 = 1;
 /// The exit code of mistakes on the command line or in the configuration.

@@ -9,9 +9,9 @@ use serde::de::value::{Error as ReadError, StrDeserializer};
 use store::Expiry;
 use store::config::{HumanDuration, Size};
 
-use super::args::Escaped;
-use super::escape;
-use super::output::Trouble;
+use super::common::Escaped;
+use crate::console::Trouble;
+use crate::text::escape;
 
 /// The bytes of a key or prefix.
 pub(crate) fn bytes(text: &OsStr, escaped: &Escaped) -> Result<Vec<u8>, Trouble> {
