@@ -3,15 +3,16 @@
 use std::fs::File;
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use store_core::{Error, Outcome, Result, VersionCipher, random_u64};
 
 use crate::commit::Committer;
-use crate::error::{self, caught, corrupt, engine};
+use crate::error::{self, caught, corrupt, engine, lost};
 use crate::files::{self, Files, Note};
+use crate::health::Health;
 use crate::journal::{self, Journal, Left, Mark};
 use crate::log::{Log, Stripes};
 use crate::record::number;
@@ -61,41 +62,6 @@ pub(crate) struct Database {
 struct Engine {
     meta: sled::Tree,
     db: sled::Db,
-}
-
-/// Whether the database can still be trusted.
-#[derive(Debug)]
-pub(crate) struct Health {
-    path: PathBuf,
-    state: AtomicU8,
-    cause: OnceLock<Error>,
-}
-
-const FINE: u8 = 0;
-const NO_WRITES: u8 = 1;
-const NOTHING: u8 = 2;
-
-impl Health {
-    pub(crate) fn writable(&self) -> Result<()> {
-        if self.state.load(Ordering::Acquire) == FINE { Ok(()) } else { Err(self.error()) }
-    }
-
-    fn readable(&self) -> Result<()> {
-        if self.state.load(Ordering::Acquire) < NOTHING { Ok(()) } else { Err(self.error()) }
-    }
-
-    #[cold]
-    fn error(&self) -> Error {
-        let unknown = || Error::internal("unknown");
-        error::poisoned(&self.path, self.cause.get().unwrap_or(&unknown()))
-    }
-
-    /// After a failed write or flush nobody knows what will be on the device; after a panic not even what is in memory.
-    fn poison(&self, error: &Error) {
-        let _first = self.cause.set(error.clone());
-        let state = if error::is_panic(error) { NOTHING } else { NO_WRITES };
-        self.state.fetch_max(state, Ordering::AcqRel);
-    }
 }
 
 impl std::fmt::Debug for Database {
@@ -315,7 +281,7 @@ fn open(path: &Path, settings: Settings, journaled: bool) -> Result<Database> {
     files.sync_names()?;
     note.write(path)?;
 
-    let health = Arc::new(Health { path: path.to_owned(), state: AtomicU8::new(FINE), cause: OnceLock::new() });
+    let health = Arc::new(Health::new(path));
     let stripes = Arc::new(Stripes::new());
     let journal = if journaled { Some(Journal::open(path, note.id, mark)?) } else { None };
     let mut log = Log {
@@ -415,10 +381,6 @@ fn identify(db: &sled::Db, meta: &sled::Tree, note: Option<Note>) -> Result<(Not
 pub(crate) fn store_id(tree: &[u8]) -> Option<String> {
     let id = tree.strip_prefix(b"d")?;
     String::from_utf8(id.to_vec()).ok().filter(|id| !id.is_empty())
-}
-
-pub(crate) fn lost() -> Error {
-    corrupt("the end of the database is damaged or gone: what was written last is missing")
 }
 
 fn read_number(meta: &sled::Tree, name: &str) -> Result<Option<u64>> {

@@ -53,6 +53,11 @@ pub(crate) fn corrupt(what: &str) -> Error {
     Error::internal(format!("{what}; {SALVAGE}")).with_reason("corrupt")
 }
 
+/// Damage at the end of the log, which nothing behind it would show.
+pub(crate) fn lost() -> Error {
+    corrupt("the end of the database is damaged or gone: what was written last is missing")
+}
+
 /// What later callers hear of a database that has failed once.
 pub(crate) fn poisoned(path: &Path, cause: &Error) -> Error {
     Error::unavailable(format!(

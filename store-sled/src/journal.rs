@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 
 use store_core::Result;
 
-use crate::error::{corrupt, engine, file};
+use crate::error::{corrupt, engine, file, lost};
 use crate::files::sync_folder;
 use crate::record::number;
 
@@ -304,7 +304,7 @@ impl Left {
         while let Some((epoch, changes, total)) = frame(self.0.get(at..).unwrap_or_default(), id) {
             if epoch > mark.epoch {
                 // The mark was durable before the file was written to.
-                return Err(crate::database::lost());
+                return Err(lost());
             }
             if epoch < mark.epoch || mark.size == 0 {
                 break;

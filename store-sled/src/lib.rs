@@ -25,22 +25,25 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `config.rs` | options; opening, also of several stores in one folder |
+//! | `config.rs` | options |
+//! | `backend.rs` | opening, also of several stores in one folder |
 //! | `store.rs` | the store: which answers wait for the device and which do not |
 //! | `space.rs`, `large.rs`, `list.rs` | the operations, atomic per key |
 //! | `record.rs` | the bytes on disk |
-//! | `database.rs`, `files.rs` | an open database: lock, recovery, version counters, what a failure leaves |
+//! | `database.rs`, `health.rs`, `files.rs` | an open database: lock, recovery, version counters, what a failure leaves |
 //! | `commit.rs`, `log.rs` | group commit |
 //! | `journal.rs`, `replay.rs` | the journal of those who wait for the device |
 //! | `sweep.rs` | freeing what has expired |
 //! | [`doctor`] | verifying a database, and saving what is readable of a damaged one |
 
+mod backend;
 mod commit;
 mod config;
 mod database;
 pub mod doctor;
 mod error;
 mod files;
+mod health;
 mod journal;
 mod large;
 mod list;
@@ -52,7 +55,8 @@ mod store;
 mod sweep;
 mod task;
 
-pub use config::{Durability, Options, SledBackend};
+pub use backend::SledBackend;
+pub use config::{Durability, Options};
 pub use store::SledStore;
 
 /// The README's example runs.

@@ -6,9 +6,9 @@ use sled::{Db, Tree};
 use store_core::Result;
 
 use crate::commit::Group;
-use crate::database::Health;
 use crate::files::Files;
-use crate::journal::Journal;
+use crate::health::Health;
+use crate::journal::{Journal, Mark};
 
 const STRIPES: usize = 256;
 
@@ -64,7 +64,7 @@ impl Log {
     }
 
     /// Makes sled's log durable with all that is in the journal or in this group.
-    fn checkpoint(&mut self, mark: Option<crate::journal::Mark>) -> Result<()> {
+    fn checkpoint(&mut self, mark: Option<Mark>) -> Result<()> {
         // A change is queued and applied under the lock of its key: what was queued is applied after this.
         self.stripes.pass();
         // sled may not have what it failed to apply.

@@ -8,7 +8,7 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use sled::IVec;
@@ -22,8 +22,9 @@ use crate::commit::Ticket;
 use crate::database::Database;
 use crate::error::corrupt;
 use crate::journal::Change;
-use crate::large::Upload;
+use crate::large::{Pieces, Upload};
 use crate::record::{self, Body, CHUNK, Head, hint, split_hint};
+use crate::sweep::Sweep;
 
 /// How many hints are looked at before the clock is.
 const GLANCE: usize = 64;
@@ -38,15 +39,9 @@ pub(crate) struct Space {
     id: Box<str>,
     pub(crate) data: sled::Tree,
     pub(crate) hints: sled::Tree,
-    pub(crate) chunks: sled::Tree,
+    pub(crate) pieces: Pieces,
     salt: u64,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Large values that nothing refers to any more.
-    pub(crate) garbage: Mutex<Vec<u64>>,
-    /// Held while some of it is removed, so that nobody takes it for finished meanwhile.
-    pub(crate) collecting: Mutex<()>,
-    /// Where the search for pieces that a crash left behind stands; `None` when it is over.
-    pub(crate) orphans: Mutex<Option<u64>>,
     expirations: AtomicU64,
     /// Last: the trees must be gone when the database ends.
     pub(crate) db: Arc<Database>,
@@ -79,16 +74,14 @@ impl Space {
             id: id.into(),
             data: db.tree(b'd', id)?,
             hints: db.tree(b'x', id)?,
-            chunks: db.tree(b'v', id)?,
+            pieces: Pieces::open(db, id)?,
             salt: db.salt(id),
             clock,
-            garbage: Mutex::default(),
-            collecting: Mutex::default(),
-            orphans: Mutex::new(Some(0)),
             expirations: AtomicU64::new(0),
             db: Arc::clone(db),
         });
-        db.sweeper().add(&space);
+        let swept: Weak<Space> = Arc::downgrade(&space);
+        db.sweeper().add(swept);
         Ok(space)
     }
 
@@ -102,10 +95,6 @@ impl Space {
 
     fn applied(&self) -> Ticket {
         self.db.committer().applied()
-    }
-
-    pub(crate) fn watch(&self) {
-        self.db.watch();
     }
 
     /// How many expired entries were freed.
@@ -128,7 +117,7 @@ impl Space {
     pub(crate) fn value(&self, found: &Found) -> Result<Option<Payload>> {
         match found.head.large {
             None => Ok(Some(Payload::from(found.head.payload(&found.record)))),
-            Some(length) => self.large(found.head.counter, length),
+            Some(length) => self.pieces.value(found.head.counter, length),
         }
     }
 
@@ -295,7 +284,7 @@ impl Space {
             self.db.write(|| self.hints.remove(hint(old.hint, key)))?;
         }
         if old.large.is_some() && counter != Some(old.counter) {
-            self.discard(old.counter);
+            self.pieces.discard(old.counter);
         }
         Ok(())
     }
@@ -324,7 +313,7 @@ impl Space {
             self.write(key, Body::Inline(value), None, deadline, now, None)?;
             return Ok(true);
         }
-        let mut upload = Upload::begin(self, key, value)?;
+        let mut upload = Upload::begin(&self.pieces, key, value)?;
         while upload.step()? {}
         let _alone = self.lock(key);
         self.write(key, Body::Large(upload.length()), Some(upload.counter()), deadline, now, None)?;
@@ -408,26 +397,16 @@ impl Space {
         self.delete(key, None).map(|done| done.value)
     }
 
-    /// One step of the sweeper: whether there is more to do.
-    pub(crate) fn sweep(&self, limit: Duration) -> Result<bool> {
-        let until = Instant::now() + limit;
-        self.db.writable()?;
-        while self.collect()? || self.find_orphans()? {
-            if Instant::now() >= until {
-                return Ok(true);
-            }
-        }
-        // Only hints that are due, so that no entry is looked at before its time.
-        let over = self.clock.now().millis_floor();
-        let mut from = None;
-        loop {
-            let (_, next) = self.free_expired(from.take(), over, usize::MAX)?;
-            match next {
-                None => return Ok(false),
-                Some(_) if Instant::now() >= until => return Ok(true),
-                next => from = next,
-            }
-        }
+    /// Whether the search for pieces without a record goes on.
+    fn find_orphans(&self) -> Result<bool> {
+        self.pieces.find_orphans(|owner, counter| {
+            let _still = self.lock(owner);
+            let record = self.db.read(|| self.data.get(owner))?;
+            // A record that cannot be read keeps its pieces: somebody may yet salvage it.
+            Ok(record.is_some_and(|record| {
+                Head::read(&record).map_or(true, |head| head.counter == counter && head.large.is_some())
+            }))
+        })
     }
 
     /// Frees at most `max` expired entries among the next [`GLANCE`] hints up to a time: how many, and where to go on.
@@ -476,6 +455,33 @@ impl Space {
             self.replace(key, found.head.body(&found.record), found.head.counter, deadline, None)?;
         }
         Ok(false)
+    }
+}
+
+impl Sweep for Space {
+    fn watch(&self) {
+        self.db.watch();
+    }
+
+    fn sweep(&self, limit: Duration) -> Result<bool> {
+        let until = Instant::now() + limit;
+        self.db.writable()?;
+        while self.pieces.collect()? || self.find_orphans()? {
+            if Instant::now() >= until {
+                return Ok(true);
+            }
+        }
+        // Only hints that are due, so that no entry is looked at before its time.
+        let over = self.clock.now().millis_floor();
+        let mut from = None;
+        loop {
+            let (_, next) = self.free_expired(from.take(), over, usize::MAX)?;
+            match next {
+                None => return Ok(false),
+                Some(_) if Instant::now() >= until => return Ok(true),
+                next => from = next,
+            }
+        }
     }
 }
 

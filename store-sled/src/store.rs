@@ -84,7 +84,7 @@ async fn put(space: &Space, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<D
         // Not worth storing if the record will not be written; whether it will is decided again then.
         space.check(key, put.condition, space.clock.now())?;
     }
-    let mut upload = Upload::begin(space, key, value)?;
+    let mut upload = Upload::begin(&space.pieces, key, value)?;
     while upload.step()? {
         yield_now().await;
     }
@@ -94,7 +94,7 @@ async fn put(space: &Space, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<D
     }
     // Who writes large values takes the trouble of removing as much, so that garbage does not outgrow the sweeper.
     for _ in 0..value.len() / CHUNK / 16 + 1 {
-        if !space.collect()? {
+        if !space.pieces.collect()? {
             break;
         }
         yield_now().await;
@@ -278,7 +278,7 @@ impl Store for SledStore {
             Err(_) => Ok(()),
         };
         for _ in 0..GARBAGE_AT_CLOSE {
-            if !space.collect().unwrap_or(false) {
+            if !space.pieces.collect().unwrap_or(false) {
                 break;
             }
             yield_now().await;

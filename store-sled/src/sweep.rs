@@ -7,7 +7,6 @@ use std::time::Duration;
 use store_core::Result;
 
 use crate::error;
-use crate::space::Space;
 
 /// Between two looks at the hints.
 const TICK: Duration = Duration::from_secs(1);
@@ -15,6 +14,15 @@ const TICK: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
 /// What one step may take, so that no writer waits long for it.
 const STEP: Duration = Duration::from_millis(5);
+
+/// What is swept.
+pub(crate) trait Sweep: Send + Sync {
+    /// Notices what does not come back.
+    fn watch(&self);
+
+    /// One step, which takes about so long at most: whether there is more to do.
+    fn sweep(&self, limit: Duration) -> Result<bool>;
+}
 
 #[derive(Debug)]
 pub(crate) struct Sweeper {
@@ -30,7 +38,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    spaces: Vec<Weak<Space>>,
+    spaces: Vec<Weak<dyn Sweep>>,
     nudged: bool,
     stop: bool,
 }
@@ -55,8 +63,8 @@ impl Sweeper {
     }
 
     /// Sweeps this store too, until it is gone.
-    pub(crate) fn add(&self, space: &Arc<Space>) {
-        self.shared.state().spaces.push(Arc::downgrade(space));
+    pub(crate) fn add(&self, space: Weak<dyn Sweep>) {
+        self.shared.state().spaces.push(space);
         self.nudge();
     }
 
