@@ -42,6 +42,7 @@ impl Expiry {
     ///
     /// # Errors
     /// [`Kind::Invalid`](crate::Kind::Invalid) for a negative number and for NaN.
+    #[inline]
     pub fn from_seconds(seconds: f64) -> Result<Expiry> {
         if seconds.is_nan() || seconds < 0.0 {
             return Err(Error::invalid(format!("ttl must be 0 or more seconds, got {seconds}")));
@@ -51,6 +52,13 @@ impl Expiry {
         }
         if seconds >= MAX_TTL.as_secs_f64() {
             return Ok(Expiry::After(MAX_TTL));
+        }
+        // Most are whole seconds.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 100 years")]
+        let whole = seconds as u64;
+        #[expect(clippy::cast_precision_loss, reason = "within 100 years")]
+        if whole > 0 && whole as f64 == seconds {
+            return Ok(Expiry::seconds(whole));
         }
         // In milliseconds, less an epsilon of floating point: 0.3 s is 300 ms and not 301.
         let millis = seconds * 1000.0;
@@ -81,8 +89,9 @@ impl Lifetime {
     /// # Errors
     /// [`Kind::Invalid`](crate::Kind::Invalid) for zero.
     pub fn after(ttl: Duration) -> Result<Lifetime> {
-        let nanos = ttl.min(MAX_TTL).as_nanos();
-        let millis = u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let ttl = ttl.min(MAX_TTL);
+        // Within 100 years: nothing overflows.
+        let millis = ttl.as_secs() * 1000 + u64::from(ttl.subsec_nanos().div_ceil(1_000_000));
         match NonZeroU64::new(millis) {
             Some(millis) => Ok(Lifetime(Some(millis))),
             None => Err(Error::invalid("a ttl of zero is not allowed; use delete, or Expiry::Never")),
@@ -265,9 +274,18 @@ mod tests {
 
     #[test]
     fn t3_rounded_up_to_whole_milliseconds() {
-        for (seconds, expected) in
-            [(1e-9, 1), (0.0005, 1), (0.001, 1), (0.0011, 2), (0.3, 300), (1.1, 1100), (0.07, 70), (3600.0, 3_600_000)]
-        {
+        for (seconds, expected) in [
+            (1e-9, 1),
+            (0.0005, 1),
+            (0.001, 1),
+            (0.0011, 2),
+            (0.3, 300),
+            (1.1, 1100),
+            (0.07, 70),
+            (1.0, 1000),
+            (1.0 + 1e-7, 1001),
+            (3600.0, 3_600_000),
+        ] {
             assert_eq!(Expiry::from_seconds(seconds).unwrap(), Expiry::millis(expected), "{seconds}");
         }
         assert_eq!(millis(Lifetime::after(Duration::from_nanos(1)).unwrap()), Some(1));

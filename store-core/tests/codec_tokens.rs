@@ -52,6 +52,30 @@ fn tokens_read_back_as_written() {
 }
 
 #[test]
+fn strings_alone_are_encoded_and_found_as_all_strings_are() {
+    for length in 0..=70_000_usize {
+        if (300..65_500).contains(&length) {
+            continue;
+        }
+        for byte in [b'x', 0xff] {
+            let text = vec![byte; length];
+            let bytes = written(&Limits::default(), |encoder| encoder.string(&text)).unwrap();
+            let is_found = length <= usize::from(u16::MAX);
+            assert_eq!(codec::string(&bytes), is_found.then_some(&text[..]));
+            assert_eq!(codec::string(&bytes[..bytes.len() - 1]), None);
+            assert_eq!(codec::string(&[&bytes[..], b"x"].concat()), None);
+            let mut room = [0; 257];
+            assert_eq!(codec::encode_short_string(&text, &mut room), (length <= 255).then_some(&bytes[..]));
+            let mut less = vec![0; bytes.len().min(257) - 1];
+            assert_eq!(codec::encode_short_string(&text, &mut less), None);
+        }
+    }
+    for other in [&b""[..], &[0xc0], &[0x01], &[0x80], &[0x91, 0x01], &[0xd9], &[0xda, 0x00], &[0xc7, 0x00, 0x00]] {
+        assert_eq!(codec::string(other), None);
+    }
+}
+
+#[test]
 fn v2_an_array_can_be_taken_back_and_become_a_map() {
     let bytes = written(&Limits::default(), |encoder| {
         encoder.array_header(1)?;

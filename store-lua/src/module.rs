@@ -106,6 +106,7 @@ pub(crate) enum Current<'a> {
 }
 
 impl<'a> Current<'a> {
+    #[inline]
     pub(crate) fn new(module: &Module, handle: &'a Handle) -> Current<'a> {
         module.with_context(|context| {
             if handle.context().is(context) {

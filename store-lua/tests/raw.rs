@@ -258,6 +258,36 @@ fn v6_what_no_table_can_have_as_a_key_is_foreign() {
 }
 
 /// As often as it takes until a compiler of the VM's has compiled it.
+/// `get` keeps strings that it gave: what it gives is what is stored all the same, whatever was there before, and in whichever store.
+#[test]
+fn a_string_that_was_read_before_is_the_one_that_is_there_now() {
+    let vm = Vm::new(Bench::MemorySync, "");
+    vm.run(
+        "again.lua",
+        "local caches, model, seed = { open(), open() }, {}, 7
+         local function random(n) seed = (seed * 16807) % 2147483647 return seed % n + 1 end
+         for round = 1, 60000 do
+           local cache, key = caches[random(2)], 'key ' .. random(700)
+           if random(3) == 1 then
+             -- In place, most often: of the same length, and alike but for the end or the middle.
+             local length = ({ 39, 40, 41, 42, 100, 100, 100, 256, 257, 1024, 1025, 3000 })[random(12)]
+             local text = string.rep('x', length - 20) .. round
+             text = text .. string.rep(random(2) == 1 and 'y' or '\\255', length - #text)
+             assert(cache:set(key, text))
+             model[key] = text
+           elseif random(50) == 1 then
+             cache:delete(key)
+             model[key] = nil
+           end
+           for _ = 1, random(3) do
+             assert(cache:get(key) == model[key], key)
+           end
+           if round % 10000 == 0 then collectgarbage() end
+         end",
+    )
+    .unwrap();
+}
+
 #[test]
 fn what_is_called_often_does_what_it_does_once() {
     let vm = Vm::new(Bench::MemorySync, "");

@@ -1,10 +1,11 @@
 //! What a call from Lua costs, beside `ngx.shared.DICT` (tables by cjson there), interleaved in one run.
 //!
-//! `cargo run --release --manifest-path benches/lua/Cargo.toml --features lua54 -- [--rounds N] [--calls N] [--quick] [--lines FILE] [--only TEXT]`,
+//! `cargo run --release --manifest-path benches/lua/Cargo.toml --features lua54 -- [--rounds N] [--calls N] [--quick] [--lines FILE] [--only TEXT] [--plain]`,
 //! the same with `--features luajit`, and with `send` besides. `cargo xtask bench lua` does all that, and brings nginx with its Lua
 //! module and cjson (see `nginx.rs`); without nginx the rest is measured, and said so.
 //!
-//! Every figure is nanoseconds per call, the loop around it included, on both sides.
+//! Every figure is nanoseconds per call, the loop around it included, on both sides. `--only` takes the row of that name, or all that contain the
+//! text; `--plain` leaves out nginx and policies, for a profiler.
 
 mod nginx;
 mod vm;
@@ -31,6 +32,7 @@ const ROWS: &[Row] = &[
     row("empty loop", "", Some(""), false),
     row("empty Rust function", "empty()", None, false),
     row("string get", "seen[1] = cache:get(k)", Some("seen[1] = dict:get(k)"), true),
+    row("string get, each another", "seen[1] = cache:get(others[i % 1000])", Some("seen[1] = dict:get(others[i % 1000])"), false),
     row("string set, TTL", "cache:set(k, text, 300)", Some("dict:set(k, text, 300)"), true),
     row("string get, absent", "cache:get('absent')", Some("dict:get('absent')"), true),
     row("{user_id, role} get", "seen[1] = cache:get(t)", Some("seen[1] = decode((dict:get(t)))"), true),
@@ -43,7 +45,7 @@ const ROWS: &[Row] = &[
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut rounds, mut calls, mut lines, mut only) = (101, 1000, None::<PathBuf>, None);
+    let (mut rounds, mut calls, mut lines, mut only, mut plain) = (101, 1000, None::<PathBuf>, None::<String>, false);
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} needs a value"));
@@ -52,15 +54,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "--calls" => calls = value()?.parse()?,
             "--lines" => lines = Some(value()?.into()),
             "--only" => only = Some(value()?),
+            "--plain" => plain = true,
             "--quick" => (rounds, calls) = (11, 300),
             _ => return Err(format!("unknown argument {word}").into()),
         }
     }
     let (free, ruled) = (vm::vm(false)?, vm::vm(true)?);
+    let only = only.as_deref().unwrap_or_default();
+    let is_name = ROWS.iter().any(|row| row.name == only);
     let rows: Vec<&Row> =
-        ROWS.iter().filter(|row| only.as_ref().is_none_or(|only: &String| row.name.contains(only.as_str()))).collect();
+        ROWS.iter().filter(|row| if is_name { row.name == only } else { row.name.contains(only) }).collect();
     let bodies: Vec<&str> = rows.iter().filter_map(|row| row.theirs).collect();
-    let nginx = nginx::Nginx::start(&bodies, calls);
+    let nginx = if plain { Err("left out".into()) } else { nginx::Nginx::start(&bodies, calls) };
     if let Err(why) = &nginx {
         println!("NOT MEASURED: ngx.shared.DICT ({why})");
     }
@@ -70,7 +75,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let send = if cfg!(feature = "send") { ", send" } else { "" };
     for row in rows {
         let mut contenders = vec![vm::contender("store".to_owned(), &free, row.ours, calls)?];
-        if row.ruled {
+        if row.ruled && !plain {
             contenders.push(vm::contender("store, policies".to_owned(), &ruled, row.ours, calls)?);
         }
         if let (Some(nginx), Some(theirs)) = (&nginx, row.theirs) {

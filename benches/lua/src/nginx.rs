@@ -149,7 +149,7 @@ fn script(bodies: &[&str], calls: usize) -> String {
         "local cjson = require('cjson')
 local encode, decode = cjson.encode, cjson.decode
 local dict = ngx.shared.cache
-local keys, tables, text, row, seen
+local keys, tables, others, text, row, seen
 do
   local function set(k, v, ttl) assert(dict:set(k, v, ttl)) end
   local function set_table(k, v, ttl) assert(dict:set(k, encode(v), ttl)) end

@@ -24,14 +24,15 @@ effect = "allow"
 groups = ["users"]
 "#;
 
-/// What both sides work on: a thousand strings of 100 bytes, a thousand small tables, all with a TTL.
+/// What both sides work on: a thousand strings of 100 bytes (all alike, and each another), a thousand small tables, all with a TTL.
 pub(crate) const FILL: &str = "
 for i = 0, 999 do
   set('user:alice:' .. i, string.rep('x', 100), 3600)
+  set('user:alice:o' .. i, i .. string.rep('x', 100 - #tostring(i)), 3600)
   set_table('user:alice:t' .. i, {user_id = i, role = 'admin'}, 3600)
 end
-keys, tables, seen = {}, {}, {}
-for i = 0, 999 do keys[i] = 'user:alice:' .. i tables[i] = 'user:alice:t' .. i end
+keys, tables, others, seen = {}, {}, {}, {}
+for i = 0, 999 do keys[i] = 'user:alice:' .. i tables[i] = 'user:alice:t' .. i others[i] = 'user:alice:o' .. i end
 text = string.rep('y', 100)
 row = {user_id = 123, role = 'admin'}
 ";
@@ -60,7 +61,7 @@ pub(crate) fn vm(policies: bool) -> Result<Lua, Box<dyn std::error::Error>> {
 /// A loop over a body, timed from outside.
 pub(crate) fn contender(name: String, lua: &Lua, body: &str, calls: usize) -> mlua::Result<Contender<'static>> {
     let source = format!(
-        "local cache, keys, tables, text, row, seen, empty, n = cache, keys, tables, text, row, seen, empty, ...
+        "local cache, keys, tables, others, text, row, seen, empty, n = cache, keys, tables, others, text, row, seen, empty, ...
          for i = 1, n do local k, t = keys[i % 1000], tables[i % 1000] {body} end"
     );
     let function: Function = lua.load(source).into_function()?;

@@ -189,6 +189,20 @@ impl<'a> Decoder<'a> {
     }
 }
 
+/// The string that these bytes encode, if it is one of up to 65535 bytes, and nothing else: what most values of caches are,
+/// told apart without a decoder.
+#[inline]
+#[must_use]
+pub fn string(encoded: &[u8]) -> Option<&[u8]> {
+    let (length, string) = match encoded {
+        [marker @ 0xa0..=0xbf, string @ ..] => (usize::from(marker & 0x1f), string),
+        [0xc4 | 0xd9, length, string @ ..] => (usize::from(*length), string),
+        [0xc5 | 0xda, high, low, string @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), string),
+        _ => return None,
+    };
+    (string.len() == length).then_some(string)
+}
+
 /// Says where it stands and not what it reads.
 impl fmt::Debug for Decoder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -122,8 +122,7 @@ impl<'a> Encoder<'a> {
 
     /// Writes a string of any bytes: as MessagePack `str` if it is UTF-8, else as `bin`, so that foreign readers are not misled.
     pub fn string(&mut self, bytes: &[u8]) -> Result<()> {
-        let form = if std::str::from_utf8(bytes).is_ok() { STR } else { BIN };
-        self.blob(form, bytes)
+        self.blob(form_of(bytes), bytes)
     }
 
     /// Writes a string that is known to be UTF-8.
@@ -286,6 +285,28 @@ impl Form {
         }
         Some(sink.put(self.bits32, u32::try_from(length).ok()?.to_be_bytes()))
     }
+}
+
+#[inline]
+fn form_of(string: &[u8]) -> Form {
+    if std::str::from_utf8(string).is_ok() { STR } else { BIN }
+}
+
+/// Encodes a string of at most 255 bytes as [`Encoder::string`] does, into a room of the caller's: for who has many of them and no vector at
+/// hand. `None`: it is longer, or the room is too small.
+#[inline]
+#[must_use]
+pub fn encode_short_string<'a>(string: &[u8], room: &'a mut [u8]) -> Option<&'a [u8]> {
+    let (form, length) = (form_of(string), u8::try_from(string.len()).ok()?);
+    let header = if length < form.tiny_end {
+        *room.first_mut()? = form.tiny | length;
+        1
+    } else {
+        *room.first_chunk_mut()? = [form.bits8?, length];
+        2
+    };
+    room.get_mut(header..header + string.len())?.copy_from_slice(string);
+    room.get(..header + string.len())
 }
 
 #[cold]

@@ -40,8 +40,8 @@ mod integer;
 mod ser;
 mod validate;
 
-pub use decoder::{Decoder, Token};
-pub use encoder::{Encoder, Open};
+pub use decoder::{Decoder, Token, string};
+pub use encoder::{Encoder, Open, encode_short_string};
 pub use integer::{IntegerBuf, encode_integer, integer};
 pub use validate::validate;
 

@@ -130,7 +130,7 @@ impl Handle {
     }
 
     #[inline]
-    fn call_on<'a>(&'a self, slot: &'a Slot) -> Result<Call<'a>> {
+    pub(super) fn call_on<'a>(&'a self, slot: &'a Slot) -> Result<Call<'a>> {
         self.check()?;
         Ok(Call { handle: self, slot })
     }
@@ -333,7 +333,7 @@ pub(super) fn told<T: Tally>(
 
 /// Adds store, operation, backend and key to an error (E7). A denied key is left out.
 #[cold]
-fn explain(slot: &Slot, operation: Operation, key: Option<&[u8]>, error: Error) -> Error {
+pub(super) fn explain(slot: &Slot, operation: Operation, key: Option<&[u8]>, error: Error) -> Error {
     let error = error
         .or_detail("operation", || operation.as_str().into())
         .or_detail("store", || Value::from(&*slot.id))

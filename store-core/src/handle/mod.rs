@@ -10,6 +10,7 @@
 mod batch;
 mod call;
 mod cursor;
+mod direct;
 mod list;
 mod load;
 mod options;

@@ -205,9 +205,24 @@ impl<'a> Call<'a> {
         expiry: Expiry,
         buffer: &'a mut Vec<u8>,
     ) -> Result<impl Question<'a, Written>> {
+        let (key, value, put) = self.check_set(key, value, expiry, buffer)?;
+        Ok(self.ask_put(key, value, put))
+    }
+
+    /// What [`set`](Call::set) checks, and what it is to write.
+    #[inline(always)]
+    pub(super) fn check_set<'b, V: Encode + ?Sized>(
+        self,
+        key: &'b [u8],
+        value: &'b V,
+        expiry: Expiry,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<(Key<'b>, &'b [u8], Put<'b>)> {
         let key = Key::new(key)?;
         let value = value.encode(&self.settings().limits, buffer)?;
-        self.write(key, value, Put::always(self.settings().ttl.resolve(expiry)?))
+        let put = Put::always(self.settings().ttl.resolve(expiry)?);
+        self.allow(Action::KeySet, key)?;
+        Ok((key, value, put))
     }
 
     /// As [`set`](Call::set).
@@ -226,14 +241,14 @@ impl<'a> Call<'a> {
             keep_ttl: options.keep_ttl,
             condition: options.condition()?,
         };
-        self.write(key, value, put)
+        self.allow(Action::KeySet, key)?;
+        Ok(self.ask_put(key, value, put))
     }
 
     #[inline(always)]
-    fn write(self, key: Key<'a>, value: &'a [u8], put: Put<'a>) -> Result<impl Question<'a, Written>> {
-        self.allow(Action::KeySet, key)?;
+    pub(super) fn ask_put(self, key: Key<'a>, value: &'a [u8], put: Put<'a>) -> impl Question<'a, Written> {
         let cx = self.cx();
-        Ok(question(move |store| store.try_put(cx, key, value, put), move |store| store.put(cx, key, value, put)))
+        question(move |store| store.try_put(cx, key, value, put), move |store| store.put(cx, key, value, put))
     }
 
     #[inline]

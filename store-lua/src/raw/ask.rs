@@ -2,8 +2,8 @@
 
 use std::mem::MaybeUninit;
 
-use store_core::codec::{Decoder, Raw, Token};
-use store_core::{Error, Expiry, Handle, IncrementOptions, Payload, Result};
+use store_core::codec::{self, Decoder, Token};
+use store_core::{Error, Expiry, Handle, IncrementOptions, Payload, Result as StoreResult};
 
 use super::Live;
 use crate::reply::Site;
@@ -39,7 +39,7 @@ impl Ask<'_> {
         Verdict::Ticket(self.live.keep(error))
     }
 
-    fn bool(&self, answer: Option<Result<bool>>) -> Verdict {
+    fn bool(&self, answer: Option<StoreResult<bool>>) -> Verdict {
         match answer {
             None => Verdict::Slow,
             Some(Ok(bool)) => Verdict::Bool(bool),
@@ -47,13 +47,23 @@ impl Ask<'_> {
         }
     }
 
+    /// The value, or how else that ended.
+    #[inline]
+    pub(super) fn find(&self) -> Result<Payload, Verdict> {
+        match self.handle.try_get::<Payload>(self.key) {
+            None => Err(Verdict::Slow),
+            Some(Ok(None)) => Err(Verdict::Nil),
+            Some(Ok(Some(payload))) => Ok(payload),
+            Some(Err(error)) => Err(self.fail(error)),
+        }
+    }
+
+    #[cfg(feature = "luajit")]
     #[inline]
     pub(super) fn get(&self, small: &mut [MaybeUninit<u8>]) -> Verdict {
-        match self.handle.try_get::<Payload>(self.key) {
-            None => Verdict::Slow,
-            Some(Ok(None)) => Verdict::Nil,
-            Some(Ok(Some(payload))) => value(payload, small),
-            Some(Err(error)) => self.fail(error),
+        match self.find() {
+            Ok(payload) => value(payload, small),
+            Err(verdict) => verdict,
         }
     }
 
@@ -72,7 +82,7 @@ impl Ask<'_> {
     /// Stores bytes that encode a value.
     #[inline]
     pub(super) fn set(&self, encoded: &[u8], expiry: Expiry) -> Verdict {
-        match self.handle.try_set(self.key, &Raw(encoded), expiry) {
+        match self.handle.try_set_encoded(self.key, encoded, expiry) {
             None => Verdict::Slow,
             Some(Ok(())) => Verdict::Bool(true),
             Some(Err(error)) => self.fail(error),
@@ -93,22 +103,32 @@ impl Ask<'_> {
 }
 
 /// A stored value, ready to be pushed.
+#[inline]
 pub(super) fn value(payload: Payload, small: &mut [MaybeUninit<u8>]) -> Verdict {
     // What is one string or boolean or integer needs no table-making.
+    if let Some(text) = codec::string(&payload)
+        && let Some(small) = small.get_mut(..text.len())
+    {
+        small.write_copy_of_slice(text);
+        return Verdict::Text(text.len());
+    }
+    other(payload, small)
+}
+
+#[inline(never)]
+fn other(payload: Payload, small: &mut [MaybeUninit<u8>]) -> Verdict {
     let mut decoder = Decoder::new(&payload);
-    let token = decoder.token();
-    let (bytes, verdict): (&[u8], fn(usize) -> Verdict) = match token {
-        Ok(Token::Str(text)) if decoder.remaining() == 0 => (text, Verdict::Text),
+    match decoder.token() {
         Ok(Token::Bool(bool)) if decoder.remaining() == 0 => return Verdict::Bool(bool),
         Ok(Token::Int(number)) if decoder.remaining() == 0 && is_integer_here(number) => {
             return Verdict::Integer(number);
         }
-        _ => (&payload, Verdict::Small),
-    };
-    match small.get_mut(..bytes.len()) {
+        _ => {}
+    }
+    match small.get_mut(..payload.len()) {
         Some(small) => {
-            small.write_copy_of_slice(bytes);
-            verdict(bytes.len())
+            small.write_copy_of_slice(&payload);
+            Verdict::Small(payload.len())
         }
         None => Verdict::Large(Box::into_raw(Box::new(payload))),
     }

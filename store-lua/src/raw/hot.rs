@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use mlua::ffi::{self, lua_State};
 use mlua::{Function, Lua, Table};
-use store_core::codec::Encoder;
+use store_core::codec::{self, Encoder, encode_short_string};
 use store_core::{Expiry, Payload};
 
-use super::ask::{Ask, Verdict};
+use super::ask::{Ask, Verdict, value};
 use super::back::{answered, push_integer, refused, slow};
 use super::stack::{Number, bytes, number};
-use super::{Live, SLOTS, decode, encode, guarded};
+use super::{Live, SLOTS, again, decode, encode, guarded};
 use crate::module::Current;
 use crate::ops::with_buffer;
 use crate::reply::Site;
@@ -21,6 +21,9 @@ use crate::value::ArrayMark;
 
 /// Values up to this many bytes are copied into the frame of the call, larger ones are decoded in a protected call.
 pub(super) const SMALL: usize = 1024;
+
+/// Strings up to this many bytes, a few less, are encoded in the frame of the call, others in a buffer.
+const SHORT: usize = 257;
 
 /// Room for a value.
 type Small = [MaybeUninit<u8>; SMALL];
@@ -33,10 +36,15 @@ const KEY: c_int = 2;
 const LIVE: c_int = 1;
 const MARK: c_int = 2;
 const PUSH: c_int = 3;
+const STRINGS: c_int = 6;
 
 /// How one attempt at a call ended.
 enum Attempt {
     Ended(Verdict),
+    /// The answer is on top of the stack.
+    Pushed,
+    /// With a string of so many bytes in the room for values, which belongs at a place of those that are kept.
+    Text(usize, c_int),
     /// It was not begun for want of so many stack slots.
     Slots(c_int),
 }
@@ -86,6 +94,8 @@ pub(crate) fn functions(
             ffi::lua_setmetatable(state, 5);
             slot.write(owner);
             *owned = true;
+            // 6: the strings that `get` keeps.
+            ffi::lua_createtable(state, 0, 0);
             for (name, function) in NAMED {
                 ffi::lua_pushlstring(state, name.as_ptr().cast(), name.len());
                 ffi::lua_pushvalue(state, 5);
@@ -94,7 +104,8 @@ pub(crate) fn functions(
                 ffi::lua_pushlstring(state, name.as_ptr().cast(), name.len());
                 ffi::lua_rawget(state, 3);
                 ffi::lua_pushvalue(state, 4);
-                ffi::lua_pushcclosure(state, function, 5);
+                ffi::lua_pushvalue(state, 6);
+                ffi::lua_pushcclosure(state, function, 6);
                 ffi::lua_rawset(state, 1);
             }
             ffi::lua_settop(state, 0);
@@ -123,7 +134,7 @@ pub(super) unsafe extern "C-unwind" fn forget(state: *mut lua_State) -> c_int {
 
 unsafe extern "C-unwind" fn get(state: *mut lua_State) -> c_int {
     // SAFETY: Lua calls it, with the upvalues of `functions`. So for all of them.
-    unsafe { run(state, 2, |call| Attempt::Ended(call.ask.get(call.small))) }
+    unsafe { run(state, 2, |call| call.get()) }
 }
 
 unsafe extern "C-unwind" fn has(state: *mut lua_State) -> c_int {
@@ -159,10 +170,28 @@ unsafe fn run(state: *mut lua_State, parameters: c_int, operation: impl Fn(&mut 
     // SAFETY: the functions have the upvalues that `functions` gave them.
     unsafe {
         let verdict = loop {
-            match attempt(state, slots, &mut small, operation) {
+            let mut ended = Attempt::Ended(Verdict::Slow);
+            match attempt(state, slots, &mut small, &mut ended, operation) {
+                Short::TRUE => {
+                    ffi::lua_pushboolean(state, 1);
+                    return 1;
+                }
+                Short::PUSHED => return 1,
+                Short::OTHER => {}
+                text => {
+                    let (size, place) = text.parts();
+                    ffi::lua_pushlstring(state, small.as_ptr().cast(), size);
+                    if place != 0 {
+                        again::keep(state, ffi::lua_upvalueindex(STRINGS), place);
+                    }
+                    return 1;
+                }
+            }
+            match ended {
                 Attempt::Ended(verdict) => break verdict,
                 Attempt::Slots(more) if ffi::lua_checkstack(state, more) != 0 => slots = more,
-                Attempt::Slots(_) => break Verdict::Slow,
+                // Of the others that are none of the short ones there is none.
+                _ => break Verdict::Slow,
             }
         };
         match verdict {
@@ -187,33 +216,88 @@ unsafe fn run(state: *mut lua_State, parameters: c_int, operation: impl Fn(&mut 
     }
 }
 
-/// The guarded half of a call.
+/// The most frequent ends of a call, as one word: the length of a string in the room for values, or one of these. What is wider goes through memory,
+/// and is read there in other pieces than it was written in, for which the processor waits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Short(i64);
+
+impl Short {
+    const TRUE: Short = Short(-1);
+    /// The answer is on top of the stack.
+    const PUSHED: Short = Short(-2);
+    /// None of these.
+    const OTHER: Short = Short(-3);
+
+    /// A string of so many bytes in the room for values, to be kept at this place unless that is 0.
+    #[expect(clippy::cast_possible_wrap, reason = "the room is a kilobyte")]
+    fn text(size: usize, place: c_int) -> Short {
+        Short(i64::from(place) << 32 | size as i64)
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as they were put together")]
+    fn parts(self) -> (usize, c_int) {
+        (self.0 as u32 as usize, (self.0 >> 32) as c_int)
+    }
+}
+
+/// The guarded half of a call. If its end is none of the short ones, it is written where `ended` says.
 #[inline(always)]
 unsafe fn attempt(
     state: *mut lua_State,
     slots: c_int,
     small: &mut Small,
+    ended: &mut Attempt,
     operation: impl Fn(&mut Call<'_>) -> Attempt,
-) -> Attempt {
+) -> Short {
     // SAFETY: the box is an upvalue; and what is on the stack is looked at only.
     unsafe {
         let slot: *const *const Live = ffi::lua_touserdata(state, ffi::lua_upvalueindex(LIVE)).cast();
         let address = ffi::lua_touserdata(state, SELF) as usize;
         let is_call = address != 0 && ffi::lua_type(state, KEY) == ffi::LUA_TSTRING;
-        let Some(live) = (*slot).as_ref().filter(|_| is_call) else { return Attempt::Ended(Verdict::Slow) };
+        let Some(live) = (*slot).as_ref().filter(|_| is_call) else { return Short::OTHER };
         let key = bytes(state, KEY);
+        let mut short = Short::OTHER;
         let done = guarded(|| {
-            let Some(inner) = live.find(address).filter(|inner| !inner.module.is_from_before_a_fork()) else {
-                return Attempt::Ended(Verdict::Slow);
-            };
+            let Some(inner) = live.find(address).filter(|inner| !inner.module.is_from_before_a_fork()) else { return };
             let handle = Current::new(&inner.module, &inner.handle);
-            operation(&mut Call { state, ask: Ask { live, handle: &handle, key }, slots, small })
+            match operation(&mut Call { state, ask: Ask { live, handle: &handle, key }, slots, small }) {
+                Attempt::Ended(Verdict::Bool(true)) => short = Short::TRUE,
+                Attempt::Ended(Verdict::Text(size)) => short = Short::text(size, 0),
+                Attempt::Text(size, place) => short = Short::text(size, place),
+                Attempt::Pushed => short = Short::PUSHED,
+                other => *ended = other,
+            }
         });
-        done.unwrap_or_else(|error| Attempt::Ended(Verdict::Ticket(live.keep(error))))
+        if let Err(error) = done {
+            *ended = Attempt::Ended(Verdict::Ticket(live.keep(error)));
+            return Short::OTHER;
+        }
+        short
     }
 }
 
 impl Call<'_> {
+    #[inline(always)]
+    fn get(&mut self) -> Attempt {
+        let payload = match self.ask.find() {
+            Ok(payload) => payload,
+            Err(verdict) => return Attempt::Ended(verdict),
+        };
+        let mut place = 0;
+        if let Some(text) = codec::string(&payload) {
+            // SAFETY: a slot is free, and the table is an upvalue.
+            match unsafe { again::find(self.state, ffi::lua_upvalueindex(STRINGS), text, &self.ask.live.luck) } {
+                again::Found::Pushed => return Attempt::Pushed,
+                again::Found::Missing(at) => place = at,
+                again::Found::No => {}
+            }
+        }
+        match value(payload, self.small) {
+            Verdict::Text(size) => Attempt::Text(size, place),
+            verdict => Attempt::Ended(verdict),
+        }
+    }
+
     fn delete(&self) -> Verdict {
         if self.is_nil(3) { self.ask.delete() } else { Verdict::Slow }
     }
@@ -225,8 +309,22 @@ impl Call<'_> {
         }
     }
 
+    #[inline(always)]
     fn set(&self) -> Attempt {
         let Some(expiry) = self.expiry(4) else { return Attempt::Ended(Verdict::Slow) };
+        // SAFETY: looking at an argument never raises; the string stays where it is.
+        let short =
+            unsafe { ffi::lua_type(self.state, 3) == ffi::LUA_TSTRING }.then(|| unsafe { bytes(self.state, 3) });
+        // What is most frequent is a short string.
+        let mut room = [0; SHORT];
+        if let Some(encoded) = short.and_then(|text| encode_short_string(text, &mut room)) {
+            return Attempt::Ended(self.ask.set(encoded, expiry));
+        }
+        self.set_any(expiry)
+    }
+
+    #[inline(never)]
+    fn set_any(&self, expiry: Expiry) -> Attempt {
         let limits = &self.ask.handle.settings().limits;
         // SAFETY: looking at the stack never raises.
         let given = unsafe { ffi::lua_gettop(self.state) };
@@ -234,7 +332,6 @@ impl Call<'_> {
             // SAFETY: so many slots are free. The value is an argument, the mark an upvalue.
             let written = unsafe {
                 match ffi::lua_type(self.state, 3) {
-                    // What is most frequent is no table.
                     ffi::LUA_TSTRING => {
                         Encoder::new(buffer, limits).string(bytes(self.state, 3)).map_err(encode::Trouble::Value)
                     }
@@ -286,7 +383,12 @@ impl Call<'_> {
         unsafe {
             match ffi::lua_type(self.state, index) {
                 ffi::LUA_TNIL | ffi::LUA_TNONE => Some(Expiry::default()),
-                ffi::LUA_TNUMBER => Expiry::from_seconds(ffi::lua_tonumber(self.state, index)).ok(),
+                ffi::LUA_TNUMBER => match number(self.state, index) {
+                    // 0 is never.
+                    Number::Integer(seconds @ 1..) => Some(Expiry::seconds(seconds.unsigned_abs())),
+                    Number::Integer(seconds) => Expiry::from_seconds(if seconds == 0 { 0.0 } else { -1.0 }).ok(),
+                    Number::Float(seconds) => Expiry::from_seconds(seconds).ok(),
+                },
                 _ => None,
             }
         }

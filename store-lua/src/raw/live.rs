@@ -5,6 +5,7 @@ use std::fmt;
 
 use store_core::Error;
 
+use super::again::Luck;
 use crate::handle::Inner;
 
 pub(crate) use lock::Shared;
@@ -49,6 +50,8 @@ const MAX_WAITING: usize = 64;
 pub(crate) struct Live {
     handles: lock::Lock<BTreeMap<usize, Shared<Inner>>>,
     errors: lock::Lock<Errors>,
+    /// With the strings that `get` keeps.
+    pub(super) luck: Luck,
 }
 
 #[derive(Default)]

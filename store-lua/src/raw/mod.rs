@@ -17,6 +17,8 @@
 //! Miri cannot run C, so `tests/properties.rs`, the conformance suites and `cargo xtask asan` (AddressSanitizer) stand in.
 #![allow(unsafe_code, reason = "the C API of Lua; see above, and benches/lua for why")]
 
+#[cfg_attr(feature = "luau", allow(dead_code, reason = "the C functions are not there"))]
+mod again;
 #[cfg(not(feature = "luau"))]
 mod ask;
 #[cfg(not(feature = "luau"))]

@@ -9,7 +9,7 @@ use crate::conformance::direct::{Direct, Must, NEVER, number, refused, text};
 use crate::conformance::run::Cx;
 use crate::policy::PolicySet;
 use crate::testing::{FailingStore, Fault, Op};
-use crate::{Context, Expiry, Handle, Kind, ListOptions, LoadOptions, Loaded, Payload, PutOptions, Version};
+use crate::{Context, Expiry, Handle, Kind, ListOptions, LoadOptions, Loaded, Payload, PutOptions, Ttl, Version};
 
 pub(crate) async fn h1_a_released_handle_refuses_everything(cx: &Cx) {
     let store = cx.open().await;
@@ -53,6 +53,7 @@ pub(crate) async fn h1_the_synchronous_path_is_refused_alike(cx: &Cx) {
     for error in [
         handle.try_get::<Payload>("k").map(|answer| refused(answer, Kind::Invalid)),
         handle.try_set("k", &2, Expiry::Never).map(|answer| refused(answer, Kind::Invalid)),
+        handle.try_set_encoded(b"k", &[2], Expiry::Never).map(|answer| refused(answer, Kind::Invalid)),
         handle.try_has("k").map(|answer| refused(answer, Kind::Invalid)),
         handle.try_delete("k").map(|answer| refused(answer, Kind::Invalid)),
         handle.try_list(&ListOptions::default()).map(|answer| refused(answer, Kind::Invalid)),
@@ -89,6 +90,18 @@ pub(crate) async fn h1_the_synchronous_path_answers_like_the_waiting_one(cx: &Cx
     assert_eq!(handle.get::<i64>("k").await.must(), Some(1));
     if let Some(answer) = handle.try_get::<i64>("k") {
         assert_eq!(answer.must(), Some(1));
+    }
+    for (key, value, why) in [("", &[7][..], "key"), ("k", &[0xc0], "value"), ("k", &[], "value")] {
+        if let Some(answer) = handle.try_set_encoded(key.as_bytes(), value, Expiry::Never) {
+            let error = refused(answer, Kind::Invalid);
+            assert!(error.message().contains(why) && error.detail("operation").is_some(), "{error}");
+        }
+    }
+    if let Some(answer) = handle.try_set_encoded(b"e", &[7], Expiry::seconds(60)) {
+        answer.must();
+        assert_eq!(handle.get::<i64>("e").await.must(), Some(7));
+        assert!(matches!(handle.ttl("e").await.must(), Some(Ttl::Left(_))));
+        handle.delete("e").await.must();
     }
     if let Some(answer) = handle.try_put("k", &2, &PutOptions::new().only_if_absent()) {
         refused(answer, Kind::AlreadyExists);
