@@ -15,6 +15,9 @@ use crate::{Error, Kind, Payload, Result, Time};
 /// then any.
 const REMEMBERED: usize = 10_000;
 
+/// How many bytes of values for `stale_on_error`, and of their keys, a store remembers: they lie beside the store, whose limits do not count them.
+const STALE_BYTES: usize = 64 << 20;
+
 /// What a loader brought: a value, or nothing.
 pub(crate) type Loaded = Result<Option<Payload>>;
 
@@ -28,8 +31,45 @@ struct State {
     flights: HashMap<Box<[u8]>, Arc<Flight>>,
     /// Keys whose loader found nothing, until when.
     absent: HashMap<Box<[u8]>, Time>,
-    /// Values last loaded, for `stale_on_error`, until when.
-    stale: HashMap<Box<[u8]>, (Time, Payload)>,
+    stale: Stale,
+}
+
+/// Values last loaded, for `stale_on_error`, until when.
+#[derive(Debug, Default)]
+struct Stale {
+    values: HashMap<Box<[u8]>, (Time, Payload)>,
+    bytes: usize,
+}
+
+impl Stale {
+    fn keep(&mut self, key: &[u8], payload: &Payload, until: Time, now: Time) {
+        self.forget(key);
+        let size = key.len() + payload.as_bytes().len();
+        if size > STALE_BYTES {
+            return;
+        }
+        if self.is_full(size) {
+            self.values.retain(|_, (until, _)| now < *until);
+            self.bytes = self.values.iter().map(|(key, (_, payload))| key.len() + payload.as_bytes().len()).sum();
+        }
+        while self.is_full(size)
+            && let Some(any) = self.values.keys().next().cloned()
+        {
+            self.forget(&any);
+        }
+        self.values.insert(key.into(), (until, payload.clone()));
+        self.bytes += size;
+    }
+
+    fn is_full(&self, more: usize) -> bool {
+        self.values.len() >= REMEMBERED || self.bytes + more > STALE_BYTES
+    }
+
+    fn forget(&mut self, key: &[u8]) {
+        if let Some((key, (_, payload))) = self.values.remove_entry(key) {
+            self.bytes -= key.len() + payload.as_bytes().len();
+        }
+    }
 }
 
 /// One run of a loader.
@@ -86,28 +126,26 @@ impl Flights {
 
     /// The value last loaded, if it may still stand in for a failed loader.
     pub(crate) fn stale(&self, key: &[u8], now: Time) -> Option<Payload> {
-        self.lock().stale.get(key).filter(|(until, _)| now < *until).map(|(_, payload)| payload.clone())
+        self.lock().stale.values.get(key).filter(|(until, _)| now < *until).map(|(_, payload)| payload.clone())
     }
 
     pub(crate) fn keep_stale(&self, key: &[u8], payload: &Payload, until: Time, now: Time) {
-        let mut state = self.lock();
-        bound(&mut state.stale, now, |(until, _)| *until);
-        state.stale.insert(key.into(), (until, payload.clone()));
+        self.lock().stale.keep(key, payload, until, now);
     }
 
     pub(crate) fn keep_absent(&self, key: &[u8], until: Time, now: Time) {
         let mut state = self.lock();
-        bound(&mut state.absent, now, |until| *until);
+        bound(&mut state.absent, now);
         state.absent.insert(key.into(), until);
     }
 }
 
 /// Makes room for one more.
-fn bound<V>(map: &mut HashMap<Box<[u8]>, V>, now: Time, until: impl Fn(&V) -> Time) {
+fn bound(map: &mut HashMap<Box<[u8]>, Time>, now: Time) {
     if map.len() < REMEMBERED {
         return;
     }
-    map.retain(|_, value| now < until(value));
+    map.retain(|_, until| now < *until);
     if map.len() >= REMEMBERED
         && let Some(any) = map.keys().next().cloned()
     {
@@ -255,5 +293,35 @@ impl LoadOptions {
     pub fn wait(mut self, wait: Duration) -> LoadOptions {
         self.wait = wait;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stale_values_are_bounded_in_number_and_in_bytes() {
+        let (mut stale, now) = (Stale::default(), Time::default());
+        let later = now + Duration::from_secs(60);
+        let large = Payload::from(vec![0_u8; 8 << 20]);
+        for number in 0..50_u32 {
+            stale.keep(&number.to_be_bytes(), &large, later, now);
+            // Again: it counts once.
+            stale.keep(&number.to_be_bytes(), &large, later, now);
+        }
+        assert_eq!(stale.values.len(), 7);
+        assert_eq!(stale.bytes, 7 * (4 + (8 << 20)));
+        assert!(stale.values.contains_key(&49_u32.to_be_bytes()[..]), "the last one is there");
+        let small = Payload::from(vec![0_u8; 8]);
+        for number in 0..10_100_u32 {
+            stale.keep(&number.to_be_bytes(), &small, later, now);
+        }
+        assert!(stale.values.len() <= REMEMBERED && stale.bytes <= STALE_BYTES);
+        // Expired ones go first.
+        stale.keep(b"live", &large, later + Duration::from_secs(60), later);
+        assert_eq!((stale.values.len(), stale.bytes), (1, 4 + (8 << 20)));
+        let sum: usize = stale.values.iter().map(|(key, (_, payload))| key.len() + payload.as_bytes().len()).sum();
+        assert_eq!(sum, stale.bytes);
     }
 }
