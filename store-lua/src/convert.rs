@@ -4,9 +4,9 @@ use mlua::{Lua, Value};
 use store_core::Error;
 
 use crate::errors::{ErrorObject, from_value};
-use crate::install::Base;
 use crate::shim::type_name;
 use crate::value::{Fault, from_lua, to_lua};
+use crate::vm::Base;
 
 /// An error as the object that scripts know, with `kind()` and the rest.
 ///

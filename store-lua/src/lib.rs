@@ -57,17 +57,20 @@ mod held;
 mod install;
 mod module;
 mod ops;
+mod options;
 mod raw;
 mod reply;
 mod sandbox;
 mod shim;
 mod value;
+mod vm;
 mod wait;
 
 pub use context::{WithContext, enter_context, with_context};
 pub use convert::{error_from_lua, error_to_lua, value_from_lua, value_to_lua};
 pub use held::{ReleaseAfter, enter_release_after, handles_collected, release_after};
-pub use install::{Configuration, Options, create, install, install_with, open, open_table, open_with, registry};
+pub use install::{create, install, install_with, open, open_table, open_with, registry};
+pub use options::{Configuration, Options};
 pub use sandbox::{Sandbox, WithTimeLimit, enter_time_limit, with_time_limit};
 
 // The versions that this crate's interface speaks of.

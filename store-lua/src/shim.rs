@@ -67,6 +67,8 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
         Value::Nil => "nil",
         Value::Integer(_) | Value::Number(_) => "number",
         Value::LightUserData(_) | Value::Error(_) => "userdata",
+        // Of LuaJIT's FFI.
+        Value::Other(_) if cfg!(feature = "luajit") => "cdata",
         other => other.type_name(),
     }
 }

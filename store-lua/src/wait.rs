@@ -71,17 +71,36 @@ impl Pending {
 ///
 /// `can_yield` is a Lua function: whether the running coroutine can be suspended, all the way up to the host.
 pub(crate) fn waiter(lua: &Lua, can_yield: &Function) -> mlua::Result<Value> {
-    let wait = lua.create_async_function(move |lua, (pending, yieldable): (AnyUserData, bool)| async move {
-        let ended = finish(&lua, &pending, yieldable).await;
-        let (value, error, _): Results = results(&lua, ended)?;
-        Ok((value, error))
+    let wait = lua.create_async_function(move |lua, (pending, yieldable): (AnyUserData, bool)| {
+        // The future belongs to the VM: if it held the VM, one that is never polled again would keep the VM for ever.
+        let lua = lua.weak();
+        async move {
+            let ended = finish(&pending, yieldable).await;
+            let lua = lua.try_upgrade().ok_or_else(|| mlua::Error::runtime("the VM has ended"))?;
+            let value = ended.and_then(|answer| answer.into_value(&lua));
+            let (value, error, _): Results = results(&lua, value)?;
+            Ok((value, error))
+        }
     })?;
     lua.load("local wait, can_yield = ...\nreturn function(pending) return wait(pending, can_yield()) end")
         .set_name("=[store]")
         .call((wait, can_yield))
 }
 
-async fn finish(lua: &Lua, pending: &AnyUserData, yieldable: bool) -> Result<Value, Stop> {
+/// What an operation answered, and where that belongs.
+struct Answer {
+    module: Arc<Module>,
+    reply: Reply,
+    site: OwnedSite,
+}
+
+impl Answer {
+    fn into_value(self, lua: &Lua) -> Result<Value, Stop> {
+        self.reply.into_value(lua, &self.module, &self.site.borrow())
+    }
+}
+
+async fn finish(pending: &AnyUserData, yieldable: bool) -> Result<Answer, Stop> {
     let taken = pending.take::<Pending>()?.0.into_inner().unwrap_or_else(PoisonError::into_inner);
     let Some(Wait { module, mut operation, site, try_anyway }) = taken else {
         return Err(Error::internal("the operation was awaited twice").into());
@@ -104,7 +123,7 @@ async fn finish(lua: &Lua, pending: &AnyUserData, yieldable: bool) -> Result<Val
         Err(would_block())
     };
     let reply = answer.map_err(Stop::from)?;
-    reply.into_value(lua, &module, &site.borrow())
+    Ok(Answer { module, reply, site })
 }
 
 /// Whether whoever polls will poll again. mlua polls with a waker that does nothing where a script is run synchronously.

@@ -242,6 +242,62 @@ fn a_host_that_blocks_is_not_asked_to_block_inside_of_that() {
     .unwrap();
 }
 
+/// A handle that nothing but the operation holds, and a collector that runs whenever it waits; then a VM that ends while it waits.
+#[test]
+fn c3_garbage_is_collected_and_vms_end_in_the_middle_of_operations() {
+    let vm = Vm::new(Bench::Redis, "");
+    let source = "
+        local store = require('store')
+        local function temporary() return assert(store.get('app:cache')) end
+        for i = 1, 20 do
+          assert(temporary():set('k' .. i, { i, text = ('x'):rep(2000) }))
+          local value = temporary():get('k' .. i)
+          assert(value[1] == i and #value.text == 2000)
+          assert(temporary():get_or_set('l' .. i, function() return { temporary():get('k' .. i)[1] } end)[1] == i)
+          local co = coroutine.wrap(function() return temporary():entry('k' .. i).value[1] end)
+          assert(co() == i)
+        end";
+    let lua = vm.lua.clone();
+    let mut script = Box::pin(vm.lua.load(source).exec_async());
+    let mut waited = 0;
+    let run = std::future::poll_fn(|cx| {
+        let polled = script.as_mut().poll(cx);
+        if polled.is_pending() {
+            waited += 1;
+            lua.gc_collect().unwrap();
+        }
+        polled
+    });
+    vm.block_on(run).unwrap();
+    assert!(waited > 80, "{waited}");
+    drop(script);
+    drop(lua);
+    vm.lua.gc_collect().unwrap();
+    vm.lua.gc_collect().unwrap();
+    assert_eq!(vm.registry.handles_out(None), 0);
+
+    for polls in 1..6 {
+        let lua = Lua::new();
+        store_lua::install(&lua, vm.registry.clone()).unwrap();
+        let script = lua.load(source).exec_async();
+        let mut left = polls;
+        vm.block_on(async {
+            let mut script = Box::pin(script);
+            std::future::poll_fn(|cx| {
+                left -= 1;
+                if left == 0 || script.as_mut().poll(cx).is_ready() {
+                    return std::task::Poll::Ready(());
+                }
+                std::task::Poll::Pending
+            })
+            .await;
+            drop(lua);
+        });
+        assert_eq!(vm.registry.handles_out(None), 0, "{polls}");
+    }
+    vm.run("after.lua", "assert(open():set('k', 1))").unwrap();
+}
+
 #[test]
 fn where_nobody_can_wait_an_operation_says_so_and_does_nothing() {
     let vm = Vm::new(Bench::Redis, "");

@@ -147,6 +147,23 @@ fn what_is_no_handle_is_told_so_whatever_it_is() {
     .unwrap();
 }
 
+#[cfg(feature = "luajit")]
+#[test]
+fn numbers_of_the_ffi_are_called_by_their_type() {
+    let vm = Vm::new(Bench::MemorySync, "");
+    vm.run(
+        "cdata.lua",
+        "local cache, number = open(), load('return 1LL')()
+         fails('INVALID', 'value: cdata', cache:set('k', number))
+         fails('INVALID', 'value.a: cdata', cache:set('k', { a = number }))
+         fails('INVALID', 'got cdata', cache:set('k', 1, number))
+         fails('INVALID', 'got cdata', cache:list({ limit = number }))
+         raises('string expected, got cdata', cache.get, cache, number)
+         raises('store.Store expected, got cdata', cache.get, number, 'k')",
+    )
+    .unwrap();
+}
+
 #[derive(Debug)]
 struct Panics;
 

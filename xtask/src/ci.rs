@@ -18,6 +18,7 @@ const FEATURE_SETS: &[(&str, &str)] = &[
     ("store", "tower-sessions"),
     ("store-lua", "lua54,vendored"),
     ("store-lua", "lua54,vendored,memory"),
+    ("store-lua", "lua54,vendored,memory,send"),
     ("store-cli", ""),
 ];
 

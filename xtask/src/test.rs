@@ -82,7 +82,7 @@ pub(crate) fn deep() -> Result<(), Failed> {
     let mut command = cargo(&["test", "--locked", "--no-fail-fast", "--workspace", "--release"]);
     command.env("STORE_DEEP", "1");
     step("all tests, unbounded", command)?;
-    in_luas(&["luajit", "luau", "lua55", "lua53", "lua52", "lua51"], &["--tests"])?;
+    in_luas(&["luajit", "luau", "lua55", "lua53", "lua52", "lua51", "lua54,send"], &["--tests"])?;
     crate::asan::run()?;
     stock_lua(need::INTERPRETERS)?;
     stock_lua(need::DEEP_INTERPRETERS)?;

@@ -64,7 +64,8 @@ impl Vm {
     pub(crate) fn for_scripts(bench: Bench) -> Vm {
         let options = Options::new();
         let options = if cfg!(feature = "lua51") {
-            options.blocking(|future: Pin<&mut dyn Future<Output = ()>>| store_lua::store_core::block_on(future))
+            let blocking = |future: Pin<&mut dyn Future<Output = ()>>| store_lua::store_core::block_on(future);
+            options.blocking(blocking).blocking_nests(true)
         } else {
             options
         };
