@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use store_core::codec::Encoder;
+use store_core::codec::{Encoder, encode_short_string};
 use store_core::{Expiry, Payload};
 
 use super::super::ask::{Ask, Verdict};
@@ -163,7 +163,14 @@ unsafe extern "C" fn set_string(
     // SAFETY: see `get`.
     unsafe {
         let value = Text { start: value, length: size }.bytes();
-        set(desk, address, Text { start, length }, ttl, |_, encoder| encoder.string(value).is_ok())
+        answer(desk, address, Text { start, length }, SLOW, |ask, desk| {
+            let expiry = expiry(ttl)?;
+            // What is most frequent is a short string.
+            match encode_short_string(value, desk.scratch()) {
+                Some(encoded) => Some(told(ask, ask.set(encoded, expiry))),
+                None => write(ask, desk, expiry, |_, encoder| encoder.string(value).is_ok()),
+            }
+        })
     }
 }
 
@@ -230,15 +237,18 @@ unsafe fn set(
     encode: impl FnOnce(&Desk, &mut Encoder<'_>) -> bool,
 ) -> i32 {
     // SAFETY: see `get`.
-    unsafe {
-        answer(desk, address, key, SLOW, |ask, desk| {
-            let expiry = expiry(ttl)?;
-            let limits = &ask.handle.settings().limits;
-            with_buffer(|buffer| {
-                encode(desk, &mut Encoder::new(buffer, limits)).then(|| told(ask, ask.set(buffer, expiry)))
-            })
-        })
-    }
+    unsafe { answer(desk, address, key, SLOW, |ask, desk| write(ask, desk, expiry(ttl)?, encode)) }
+}
+
+#[inline]
+fn write(
+    ask: &Ask<'_>,
+    desk: &Desk,
+    expiry: Expiry,
+    encode: impl FnOnce(&Desk, &mut Encoder<'_>) -> bool,
+) -> Option<i32> {
+    let limits = &ask.handle.settings().limits;
+    with_buffer(|buffer| encode(desk, &mut Encoder::new(buffer, limits)).then(|| told(ask, ask.set(buffer, expiry))))
 }
 
 /// A TTL in seconds; negative is none given, which scripts cannot pass.

@@ -27,6 +27,9 @@ pub(super) struct Desk {
     pub(super) bytes: [MaybeUninit<u8>; ROOM],
 }
 
+/// The longest short string, encoded.
+const SCRATCH: usize = 257;
+
 /// What functions answer that is not a number of bytes. `front.lua` knows these.
 pub(super) const NIL: i32 = -1;
 pub(super) const SLOW: i32 = -2;
@@ -43,8 +46,17 @@ impl Desk {
     /// # Safety
     /// There is room for one.
     pub(super) unsafe fn lay_out(desk: *mut Desk) {
-        // SAFETY: null and zero are good for everything but the bytes, which need not be anything.
+        // SAFETY: null and zero are good for everything.
         unsafe { desk.write_bytes(0, 1) }
+    }
+}
+
+impl Desk {
+    /// Room for a short string that is being encoded.
+    pub(super) fn scratch(&mut self) -> &mut [u8] {
+        let (room, _) = self.bytes.split_at_mut(SCRATCH);
+        // SAFETY: it is all zero to begin with.
+        unsafe { room.assume_init_mut() }
     }
 }
 
@@ -81,14 +93,15 @@ pub(super) unsafe fn answer<R>(
     desk.calls = desk.calls.wrapping_add(1);
     // SAFETY: it is shared by the desk until `forget` writes null.
     let Some(live) = (unsafe { desk.live.as_ref() }) else { return slow };
-    let done = guarded(|| {
+    // One word, written as it is read: what goes through memory in other pieces than it came in, the processor waits for.
+    let mut answer = slow;
+    let told = &mut answer;
+    let _ = guarded(|| {
         live.with(address as usize, |inner| {
             let handle = Current::new(&inner.module, inner.of_ours()?);
-            question(&Ask { live, handle: &handle, key }, desk)
-        })?
+            *told = question(&Ask { live, handle: &handle, key }, desk)?;
+            Some(())
+        })
     });
-    match done {
-        Ok(Some(answer)) => answer,
-        _ => slow,
-    }
+    answer
 }
