@@ -5,12 +5,13 @@
 //! afterwards is treated alike.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Error};
+use toml::de::{DeValue, Error};
 
-use super::problem::{Path, Problems, unknown};
+use super::describe::show;
+use super::problem::{Path, Problems, found, unknown};
+use super::step::{Step, at, find, remove};
 use super::variables::Interpolated;
 
 /// More mistakes than these in one table are not looked for.
@@ -97,9 +98,9 @@ impl Collect<'_> {
     /// serde's message in plainer words, and without what must not be shown.
     fn explain(&self, message: &str, value: &Spanned<DeValue<'_>>, steps: &[Step], input: &Interpolated<'_>) -> String {
         let tail = message.rsplit_once(", expected ").map(|(_, tail)| plain(tail));
-        let secret = input.mentions_sensitive(&format!("{message} {}", show(value.get_ref())));
+        let secret = input.mentions_sensitive(&format!("{message} {}", found(value.get_ref())));
         if secret {
-            let written = at(self.written, steps).map(|written| super::describe::show(written.get_ref(), steps.last()));
+            let written = at(self.written, steps).map(|written| show(written.get_ref(), steps.last()));
             let what = written.unwrap_or_else(|| "the value".to_owned());
             return match tail.filter(|tail| !input.mentions_sensitive(tail)) {
                 Some(tail) => format!("expected {tail}, which {what} is not"),
@@ -108,7 +109,7 @@ impl Collect<'_> {
         }
         match tail {
             Some(tail) if message.starts_with("invalid type") || message.starts_with("invalid value") => {
-                format!("expected {tail}, found {}", show(value.get_ref()))
+                format!("expected {tail}, found {}", found(value.get_ref()))
             }
             _ => message.to_owned(),
         }
@@ -138,7 +139,7 @@ impl Collect<'_> {
             return steps;
         }
         let written = at(self.written, &steps).filter(|_| !steps.is_empty());
-        let what = written.map(|written| super::describe::show(written.get_ref(), steps.last()));
+        let what = written.map(|written| show(written.get_ref(), steps.last()));
         let what = what.unwrap_or_else(|| "the value".to_owned());
         self.problems.add(&span, &path, format!("{what} is not accepted (the reason would show its value)"));
         steps
@@ -154,84 +155,6 @@ fn mentions(message: &str, removed: &[Vec<Step>]) -> bool {
     });
     let words = || message.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
     names.into_iter().any(|name| words().any(|word| word == name))
-}
-
-/// A step into a tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Key(String),
-    Index(usize),
-}
-
-impl Step {
-    fn extend(&self, path: &Path) -> Path {
-        match self {
-            Step::Key(key) => path.key(key),
-            Step::Index(index) => path.index(*index),
-        }
-    }
-
-    /// Where this step of a parent stands: the key of a table's entry.
-    fn span(&self, parent: Option<&Spanned<DeValue<'_>>>) -> Range<usize> {
-        let found = parent.and_then(|parent| match (self, parent.get_ref()) {
-            (Step::Key(key), DeValue::Table(table)) => table.get_key_value(key.as_str()).map(|(key, _)| key.span()),
-            (Step::Index(index), DeValue::Array(items)) => items.get(*index).map(Spanned::span),
-            _ => None,
-        });
-        found.or_else(|| parent.map(Spanned::span)).unwrap_or_default()
-    }
-}
-
-fn at<'a, 't>(tree: &'a Spanned<DeValue<'t>>, steps: &[Step]) -> Option<&'a Spanned<DeValue<'t>>> {
-    steps.iter().try_fold(tree, |value, step| match (step, value.get_ref()) {
-        (Step::Key(key), DeValue::Table(table)) => table.get(key.as_str()),
-        (Step::Index(index), DeValue::Array(items)) => items.get(*index),
-        _ => None,
-    })
-}
-
-/// The way to the entry whose key or value has exactly this span; the innermost, if several have.
-fn find(tree: &Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<Vec<Step>> {
-    let mut found = (tree.span() == *span).then(Vec::new);
-    let mut descend = |step: Step, own: bool, child: &Spanned<DeValue<'_>>| {
-        if let Some(mut rest) = find(child, span).or_else(|| own.then(Vec::new)) {
-            rest.insert(0, step);
-            found = Some(rest);
-        }
-    };
-    match tree.get_ref() {
-        DeValue::Table(table) => {
-            for (key, child) in table {
-                descend(Step::Key(key.get_ref().to_string()), key.span() == *span, child);
-            }
-        }
-        DeValue::Array(items) => {
-            for (index, child) in items.iter().enumerate() {
-                descend(Step::Index(index), false, child);
-            }
-        }
-        _ => {}
-    }
-    found
-}
-
-/// Takes out the innermost entry of a table on the way, and says which it was.
-fn remove(tree: &mut Spanned<DeValue<'_>>, steps: &[Step]) -> Option<Vec<Step>> {
-    let last = steps.iter().rposition(|step| matches!(step, Step::Key(_)))?;
-    let mut value = tree;
-    for step in &steps[..last] {
-        value = match (step, value.get_mut()) {
-            (Step::Key(key), DeValue::Table(table)) => table.get_mut(key.as_str())?,
-            (Step::Index(index), DeValue::Array(items)) => items.get_mut(*index)?,
-            _ => return None,
-        };
-    }
-    let (Step::Key(key), DeValue::Table(table)) = (&steps[last], value.get_mut()) else { return None };
-    remove_key(table, key).then(|| steps[..=last].to_vec())
-}
-
-fn remove_key(table: &mut DeTable<'_>, key: &str) -> bool {
-    table.remove(key).is_some()
 }
 
 fn quoted_after<'a>(message: &'a str, start: &str) -> Option<&'a str> {
@@ -252,17 +175,4 @@ fn plain(expected: &str) -> Cow<'_, str> {
         other if other.starts_with("struct ") => "a table",
         other => return Cow::Owned(other.to_owned()),
     })
-}
-
-/// A value in a message.
-pub(crate) fn show(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("the string {text:?}"),
-        DeValue::Integer(number) => number.to_string(),
-        DeValue::Float(number) => number.to_string(),
-        DeValue::Boolean(bool) => bool.to_string(),
-        DeValue::Datetime(_) => "a date or time".to_owned(),
-        DeValue::Array(_) => "an array".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
-    }
 }

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use toml::de::{DeTable, DeValue};
 
-use super::collect::Step;
 use super::problem::Path;
 use super::secret::{is_secret_name, redact};
+use super::step::Step;
 use super::variables::is_only_variable;
 
 /// What may be shown of a value.

@@ -8,10 +8,10 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::collect::{Collect, show};
+use super::collect::Collect;
 use super::describe;
 use super::human::{HumanDuration, Size};
-use super::problem::{Path, Problems, unknown};
+use super::problem::{Path, Problems, found, unknown};
 use super::variables::{Interpolated, Variables};
 use super::{Settings, StoreConfig};
 use crate::backends::{Found, Options};
@@ -51,7 +51,7 @@ impl Entry<'_> {
             problems.add(&self.span, &self.path, "a store id is not empty");
         }
         let DeValue::Table(written) = self.value.get_ref() else {
-            let found = show(self.value.get_ref());
+            let found = found(self.value.get_ref());
             problems.add(&self.span, &self.path, format!("expected a table with a backend, found {found}"));
             return nothing;
         };
@@ -118,7 +118,7 @@ impl<'a, 'd> Fields<'a, 'd> {
 
     /// A value as it was written, for messages: what variables brought is not shown.
     fn written(&self, key: &str) -> String {
-        self.written.get(key).map_or_else(String::new, |value| show(value.get_ref()))
+        self.written.get(key).map_or_else(String::new, |value| found(value.get_ref()))
     }
 
     fn settings(&mut self) -> Settings {
@@ -264,7 +264,7 @@ impl<'a, 'd> Fields<'a, 'd> {
             sensitive: self.input.sensitive.clone(),
         };
         if !matches!(input.value.get_ref(), DeValue::Table(_)) {
-            self.problem("options", format!("expected a table, found {}", show(written.get_ref())));
+            self.problem("options", format!("expected a table, found {}", found(written.get_ref())));
             return None;
         }
         let collect = Collect { noun: "option", path: &path, written: &written, problems: &mut *self.problems };

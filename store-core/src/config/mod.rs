@@ -42,6 +42,7 @@ mod problem;
 mod resolve;
 mod secret;
 mod security;
+mod step;
 #[cfg(test)]
 mod tests;
 mod variables;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use toml::de::DeValue;
+
 use crate::{Error, Value};
 
 /// The text of a configuration and the name that mistakes are reported under.
@@ -130,6 +132,19 @@ impl Problem {
         }
         entries.push((Value::from("message"), Value::from(self.message.as_str())));
         Value::Map(entries)
+    }
+}
+
+/// What was found where something else was expected.
+pub(crate) fn found(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("the string {text:?}"),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(bool) => bool.to_string(),
+        DeValue::Datetime(_) => "a date or time".to_owned(),
+        DeValue::Array(_) => "an array".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
     }
 }
 

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::collect::show;
 use super::entry::{Entry, Never, Resolved, duration};
-use super::problem::{Path, Problems, unknown};
+use super::problem::{Path, Problems, found, unknown};
 use super::security::Security;
 use super::variables::Variables;
 use super::{CLOSE_TIMEOUT, Config, Document};
@@ -116,7 +115,7 @@ fn environment_sections<'d>(root: &'d DeTable<'d>, problems: &mut Problems) -> B
                 sections.insert(name, Section::read(table, &path, &ENV_KEYS, problems));
             }
             other => {
-                problems.add(&key.span(), &path, format!("expected a table, found {}", show(other)));
+                problems.add(&key.span(), &path, format!("expected a table, found {}", found(other)));
                 sections.insert(name, Section::default());
             }
         }
@@ -154,7 +153,7 @@ impl<'d> Section<'d> {
 
 fn close_timeout(root: &DeTable<'_>, path: &Path, problems: &mut Problems) -> Option<Duration> {
     let (key, value) = root.get_key_value("close_timeout")?;
-    match duration(value.get_ref(), &show(value.get_ref()), Never::Refused) {
+    match duration(value.get_ref(), &found(value.get_ref()), Never::Refused) {
         Ok(duration) => duration,
         Err(message) => {
             problems.add(&key.span(), path, message);
@@ -169,7 +168,7 @@ fn table<'d>(root: &'d DeTable<'d>, name: &str, path: &Path, problems: &mut Prob
     match value.get_ref() {
         DeValue::Table(table) => Some(table),
         other => {
-            problems.add(&key.span(), path, format!("expected a table, found {}", show(other)));
+            problems.add(&key.span(), path, format!("expected a table, found {}", found(other)));
             None
         }
     }

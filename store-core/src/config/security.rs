@@ -4,8 +4,8 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::collect::{Collect, show};
-use super::problem::{Path, Problems, unknown};
+use super::collect::Collect;
+use super::problem::{Path, Problems, found, unknown};
 use super::variables::Interpolated;
 use crate::Value;
 use crate::policy::{ConditionSpec, Effect, Operator, Policy, PolicySpec, Problem};
@@ -52,7 +52,7 @@ const REQUIRED: [&str; 4] = ["id", "actions", "resources", "effect"];
 impl Security {
     pub(crate) fn read(value: &Spanned<DeValue<'_>>, path: &Path, problems: &mut Problems) -> Security {
         let DeValue::Table(table) = value.get_ref() else {
-            problems.add(&value.span(), path, format!("expected a table, found {}", show(value.get_ref())));
+            problems.add(&value.span(), path, format!("expected a table, found {}", found(value.get_ref())));
             return Security::default();
         };
         let mut security = Security::default();
@@ -61,13 +61,13 @@ impl Security {
             match (&**key.get_ref(), value.get_ref()) {
                 ("strict", DeValue::Boolean(strict)) => security.strict = Some(*strict),
                 ("strict", other) => {
-                    problems.add(&key.span(), &path, format!("expected true or false, found {}", show(other)));
+                    problems.add(&key.span(), &path, format!("expected true or false, found {}", found(other)));
                 }
                 ("policies", DeValue::Array(items)) => {
                     security.policies = Some(policies(items.iter(), &path, problems));
                 }
                 ("policies", other) => {
-                    problems.add(&key.span(), &path, format!("expected an array of tables, found {}", show(other)));
+                    problems.add(&key.span(), &path, format!("expected an array of tables, found {}", found(other)));
                 }
                 (name, _) => problems.add(&key.span(), &path, unknown("key", name, &KEYS)),
             }
@@ -85,7 +85,7 @@ fn policies<'a>(
     for (index, item) in items.enumerate() {
         let path = path.index(index);
         let DeValue::Table(table) = item.get_ref() else {
-            problems.add(&item.span(), &path, format!("expected a table, found {}", show(item.get_ref())));
+            problems.add(&item.span(), &path, format!("expected a table, found {}", found(item.get_ref())));
             continue;
         };
         let input = Interpolated { value: item.clone(), unresolved: Vec::new(), sensitive: Vec::new() };
