@@ -6,12 +6,12 @@ use std::task::Poll;
 use redis::{Cmd, Pipeline, Value};
 use store_core::{BatchWrite, Error, Key, Outcome, Payload, Put, Result};
 
-use crate::RedisStore;
 use crate::envelope::{self, HEADER};
 use crate::error::{self, bad_reply};
 use crate::form::Format;
 use crate::link::Failure;
 use crate::pool::Lane;
+use crate::store::RedisStore;
 
 /// A piece of a batch is closed when it holds this many bytes.
 const PIECE: usize = 8 << 20;

@@ -4,7 +4,6 @@ use redis::Value;
 use store_core::codec::integer;
 use store_core::{Condition, Error, Increment, Key, Lifetime, Outcome, Put, Result};
 
-use crate::RedisStore;
 use crate::envelope::{self, Wrapped};
 use crate::error::bad_reply;
 use crate::form::{Format, Stored};
@@ -13,7 +12,8 @@ use crate::keys::FullKey;
 use crate::link::Failure;
 use crate::pool::Lane;
 use crate::scripts::{FOREIGN, NOT_TEXT, OVERFLOW};
-use crate::store::lifetime_argument;
+use crate::store::RedisStore;
+use crate::times::lifetime_argument;
 
 /// How often a count that must go by compare-and-set may lose against others.
 const ATTEMPTS: usize = 16;

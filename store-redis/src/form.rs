@@ -9,7 +9,7 @@ use store_core::{Entry, Payload, Result, Version};
 use crate::envelope::{self, Wrapped};
 use crate::error::bad_reply;
 use crate::raw;
-use crate::store::ttl_of;
+use crate::times::ttl_of;
 
 /// How values lie in Redis.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]

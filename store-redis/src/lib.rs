@@ -18,17 +18,18 @@
 //! ```
 //!
 //! # How it is built
-//! - `config`, `target`: options and URLs.
-//! - `keys`, `form` (`envelope`, `raw`), `scripts`: what lies in Redis, and what works on it there.
+//! - `config`, `target`: options and URLs; `backend`: opening.
+//! - `keys`, `form` (`envelope`, `raw`), `times`, `scripts`: what lies in Redis, and what works on it there.
 //! - `cluster`: who holds which slot, and redirections.
 //! - `server`, `connect`, `reply`, `encryption`, `link`, `supervisor`, `executor`: one connection that comes back, on whatever runtime there is.
 //! - `deadlines`, `pool`: one deadline around everything that a call waits for; what may be sent again, and what not.
 //! - `store`, `counter`, `batch`, `listing`: the operations.
-//! - `index`: the same with an ordered index, where it is asked for.
+//! - `index`, `indexed`: the same with an ordered index, where it is asked for.
 //! - `near`: hot keys answered from this process, where that is asked for.
 //! - `stats`: what the servers have counted, for those who watch.
 //! - `error`: what the server and the network say, in the contract's words.
 
+mod backend;
 mod batch;
 mod cluster;
 mod config;
@@ -41,6 +42,7 @@ mod error;
 mod executor;
 mod form;
 mod index;
+mod indexed;
 mod keys;
 mod link;
 mod listing;
@@ -54,8 +56,10 @@ mod stats;
 mod store;
 mod supervisor;
 mod target;
+mod times;
 
-pub use config::{NearCache, RedisBackend, RedisOptions, Sentinel};
+pub use backend::RedisBackend;
+pub use config::{NearCache, RedisOptions, Sentinel};
 pub use form::Format;
 pub use stats::{CommandStats, ServerStats};
 pub use store::RedisStore;

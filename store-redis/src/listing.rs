@@ -12,10 +12,10 @@ use store_core::{
     ClearStep, Error, Item, Key, Kind, List, ListPage, Outcome, Result, Scan, ScanCursor, ScanPage, Want,
 };
 
-use crate::RedisStore;
 use crate::batch::join_all;
 use crate::error::bad_reply;
 use crate::link::Failure;
+use crate::store::RedisStore;
 
 /// How many keys a server looks at in one SCAN.
 const COUNT: usize = 1000;

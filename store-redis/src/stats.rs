@@ -6,9 +6,9 @@ use std::time::Duration;
 use redis::Value;
 use store_core::Result;
 
-use crate::RedisStore;
 use crate::error::bad_reply;
 use crate::pool::Lane;
+use crate::store::RedisStore;
 
 /// What the servers of a store have done since they started, and what they hold: for **all** their clients and databases, since
 /// Redis counts nothing by key prefix. Of a Redis Cluster, the sum over its primaries.

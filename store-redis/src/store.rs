@@ -29,6 +29,7 @@ use crate::pool::{Lane, Pool};
 use crate::scripts::{ABSENT, CONFLICT, FOREIGN};
 use crate::server::Server;
 use crate::supervisor::Supervised;
+use crate::times::{lifetime_argument, ttl_from, ttl_of};
 
 /// A store in Redis or Valkey. Cheap to open: the first call connects.
 pub struct RedisStore {
@@ -352,26 +353,6 @@ impl RedisStore {
             };
         }
     }
-}
-
-/// The PX argument of scripts: empty for never.
-pub(crate) fn lifetime_argument(command: &mut Cmd, lifetime: Lifetime) {
-    match lifetime.as_millis() {
-        Some(millis) => command.arg(millis.get()),
-        None => command.arg(""),
-    };
-}
-
-/// What PTTL says. A live key may have 0 ms left: Redis counts in whole milliseconds and expires after the last one.
-pub(crate) fn ttl_of(pttl: i64) -> Option<Ttl> {
-    match pttl {
-        -1 => Some(Ttl::Never),
-        left => u64::try_from(left).ok().map(|left| Ttl::Left(Duration::from_millis(left.max(1)))),
-    }
-}
-
-fn ttl_from(lifetime: Lifetime) -> Ttl {
-    lifetime.as_millis().map_or(Ttl::Never, |millis| Ttl::Left(Duration::from_millis(millis.get())))
 }
 
 fn truth(value: &Value) -> Result<bool> {
