@@ -32,6 +32,7 @@
 //! # }
 //! ```
 mod config;
+mod due;
 mod entries;
 mod limits;
 mod ops;

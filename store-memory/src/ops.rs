@@ -295,7 +295,7 @@ impl Inner {
     /// The deadline of what is written now, and the time until then. Only a finite lifetime looks at the clock.
     fn deadline(&self, lifetime: Lifetime) -> (Deadline, Ttl) {
         let Some(millis) = lifetime.as_millis() else { return (Deadline::NEVER, Ttl::Never) };
-        let deadline = Deadline::after(self.clock.now(), lifetime);
+        let deadline = Deadline::after(self.due.time(|| self.clock.now()), lifetime);
         (deadline, Ttl::Left(std::time::Duration::from_millis(millis.get())))
     }
 

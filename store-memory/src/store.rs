@@ -13,6 +13,7 @@ use store_core::{
 };
 
 use crate::config::Builder;
+use crate::due::Due;
 use crate::limits::Limits;
 use crate::shard::{Hash, Place, Shard};
 use crate::stats::{Counters, Stats};
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Option<Arc<Limits>>,
     pub(crate) counters: Counters,
     pub(crate) sweeper: Sweeper,
+    pub(crate) due: Due,
 }
 
 impl Inner {
@@ -111,6 +113,7 @@ impl MemoryStore {
 
     pub(crate) fn from_builder(builder: Builder) -> MemoryStore {
         let count = builder.shard_count();
+        let due = Due::new(builder.clock.as_deref());
         let limits = Limits::new(builder.max_entries, builder.max_bytes, builder.on_full).map(Arc::new);
         let (hash, cipher) = (Hash::new(), VersionCipher::random());
         let shards = (0..count as u64)
@@ -125,6 +128,7 @@ impl MemoryStore {
             limits,
             counters: Counters::default(),
             sweeper: Sweeper::new(builder.background, store.clone()),
+            due,
         });
         MemoryStore { inner }
     }

@@ -27,7 +27,7 @@ pub(crate) fn cheap(clock: Arc<dyn Clock>) -> Arc<dyn Clock> {
 
 /// Whether all processors count alike, at one rate, and through sleep states. The kernel checks that all the time for its
 /// own use of the counter.
-fn counter_is_sound() -> bool {
+pub(crate) fn counter_is_sound() -> bool {
     let source = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     cfg!(all(target_arch = "x86_64", target_os = "linux", not(miri)))
         && std::fs::read_to_string(source).is_ok_and(|name| name.trim() == "tsc")
@@ -35,7 +35,7 @@ fn counter_is_sound() -> bool {
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline]
-fn counter() -> u64 {
+pub(crate) fn counter() -> u64 {
     #[expect(unsafe_code, reason = "benches/peers, row mixed: see above")]
     // SAFETY: every x86-64 processor has RDTSC; it reads a register and touches no memory.
     unsafe {
@@ -44,7 +44,7 @@ fn counter() -> u64 {
 }
 
 #[cfg(any(not(target_arch = "x86_64"), miri))]
-fn counter() -> u64 {
+pub(crate) fn counter() -> u64 {
     0
 }
 

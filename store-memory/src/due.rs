@@ -1,0 +1,124 @@
+//! The millisecond that deadlines are counted from, without asking the kernel for each.
+//!
+//! A deadline is a whole millisecond, rounded up (T3, T6). So the precise time matters only as far as it says which millisecond that is: between the time that
+//! the kernel told last and the latest that it can be by now, as the processor's counter says, there mostly is no boundary between milliseconds, and both say
+//! the same as the kernel would. Where there is one between them, the kernel is asked, a few dozen times in a millisecond at most. What is set is what would
+//! have been set with the kernel's time, never early and never late; asking it for each was a fifth of what a write to a small store costs.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+
+use store_core::{Clock, Time};
+
+use crate::tick::{counter, counter_is_sound};
+
+/// Beyond so many ticks the kernel is asked in any case.
+const WINDOW: u64 = 1_000_000;
+
+/// See the [module](self).
+pub(crate) struct Due {
+    /// A time that the clock told, in nanoseconds, and a reading of the counter from before that; `None` if the clock is asked each time.
+    last: Option<(AtomicU64, AtomicU64)>,
+}
+
+impl Due {
+    /// For deadlines by this clock; `None` is the machine's own.
+    pub(crate) fn new(clock: Option<&dyn Clock>) -> Due {
+        let is_system = clock.is_none_or(|clock| clock.system().is_some());
+        Due { last: (is_system && counter_is_sound()).then(Default::default) }
+    }
+
+    /// A time that rounds up to the same millisecond as the precise time, which `now` tells.
+    #[inline]
+    pub(crate) fn time(&self, now: impl FnOnce() -> Time) -> Time {
+        let Some((last_time, last_ticks)) = &self.last else { return now() };
+        let ticks = counter();
+        // In this order: the time is at least as late as the one that was told after that reading.
+        let since = ticks.wrapping_sub(last_ticks.load(Acquire));
+        let time = last_time.load(Relaxed);
+        // No counter is slower than 1 GHz: a tick is a nanosecond or less. One that was set back is far ahead here.
+        let latest = Time::from_nanos(time.saturating_add(since));
+        let time = Time::from_nanos(time);
+        if since < WINDOW && time.millis_ceil() == latest.millis_ceil() {
+            return time;
+        }
+        ask(last_time, last_ticks, ticks, now())
+    }
+}
+
+#[cold]
+fn ask(last_time: &AtomicU64, last_ticks: &AtomicU64, ticks: u64, now: Time) -> Time {
+    // The time first. Another thread's reading may be replaced by an earlier one, which only makes the latest time later.
+    last_time.fetch_max(now.as_nanos(), Relaxed);
+    last_ticks.store(ticks, Release);
+    now
+}
+
+impl fmt::Debug for Due {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Due").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use store_core::{ManualClock, SystemClock};
+
+    #[test]
+    fn t6_the_millisecond_is_that_of_the_precise_time() {
+        let clock = SystemClock::new();
+        let (due, asked) = (Due::new(None), Cell::new(0));
+        for round in 0..300_000 {
+            let before = clock.now();
+            let told = due.time(|| {
+                asked.set(asked.get() + 1);
+                clock.now()
+            });
+            let after = clock.now();
+            let (told, earliest, latest) = (told.millis_ceil(), before.millis_ceil(), after.millis_ceil());
+            assert!((earliest..=latest).contains(&told), "{round}: {told} is not within {earliest} to {latest}");
+        }
+        assert!(due.last.is_none() || asked.get() < 100_000, "{asked:?}");
+    }
+
+    #[test]
+    fn t6_also_where_threads_replace_each_others_readings() {
+        let (clock, due) = (SystemClock::new(), Due::new(None));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100_000 {
+                        let before = clock.now();
+                        let told = due.time(|| clock.now());
+                        assert!((before.millis_ceil()..=clock.now().millis_ceil()).contains(&told.millis_ceil()));
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_counter_that_was_set_back_is_not_believed() {
+        let (clock, due) = (SystemClock::new(), Due::new(None));
+        if let Some((_, ticks)) = &due.last {
+            for ahead in [1, 1 << 40] {
+                due.time(|| clock.now());
+                ticks.store(counter() + WINDOW * ahead, Relaxed);
+                let before = clock.now();
+                assert!(due.time(|| clock.now()) >= before);
+            }
+        }
+    }
+
+    #[test]
+    fn an_injected_clock_is_asked_each_time() {
+        let manual = ManualClock::new();
+        let due = Due::new(Some(&manual));
+        for _ in 0..3 {
+            manual.advance(std::time::Duration::from_nanos(1));
+            assert_eq!(due.time(|| manual.now()), manual.now());
+        }
+    }
+}
