@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 
-use super::call::{Call, question};
+use super::call::{Call, Question, explain, question};
 use super::{Handle, Loaded};
 use crate::codec::{Decode, Encode};
 use crate::observe::{Counted, Operation};
@@ -38,6 +38,25 @@ impl Handle {
         value.map(|value| value.answer)
     }
 
+    /// [`get_or_set`](Handle::get_or_set) of a key whose value is there, at once. `None`: it is not there, or reading it would wait, or someone
+    /// watches; then nothing was started, and nobody was told.
+    ///
+    /// # Errors
+    /// As [`get_or_set`](Handle::get_or_set), less what comes of loading.
+    pub fn try_hit<V: Decode>(&self, key: impl AsRef<[u8]>, options: &LoadOptions) -> Option<Result<V>> {
+        let (key, slot) = (key.as_ref(), self.slot());
+        if slot.watchers().is_some() {
+            return None;
+        }
+        let asked = self.call_on(slot).and_then(|call| Ok((call, call.check_load(key, options)?)));
+        let found = match asked {
+            Ok((call, valid)) => call.ask_now(&call.ask_get(valid))?,
+            Err(error) => Err(error),
+        };
+        let value = found.transpose()?.and_then(V::decode);
+        Some(value.map_err(|error| explain(slot, Operation::GetOrSet, Some(key), error)))
+    }
+
     async fn get_or_set_in<V, F, L>(&self, key: &[u8], options: LoadOptions, loader: L) -> Result<Counted<Option<V>>>
     where
         V: Encode + Decode,
@@ -45,10 +64,7 @@ impl Handle {
         L: FnOnce() -> F,
     {
         let call = self.call()?;
-        let valid = Key::new(key)?;
-        call.settings().ttl.resolve(options.expiry)?;
-        call.allow(Action::KeyGet, valid)?;
-        call.allow(Action::KeySet, valid)?;
+        let valid = call.check_load(key, &options)?;
         let slot = call.slot;
         let started = std::time::Instant::now();
         loop {
@@ -81,10 +97,23 @@ impl Handle {
     }
 }
 
-impl Call<'_> {
-    async fn read(self, key: Key<'_>) -> Result<Option<Payload>> {
+impl<'a> Call<'a> {
+    fn check_load<'k>(self, key: &'k [u8], options: &LoadOptions) -> Result<Key<'k>> {
+        let key = Key::new(key)?;
+        self.settings().ttl.resolve(options.expiry)?;
+        self.allow(Action::KeyGet, key)?;
+        self.allow(Action::KeySet, key)?;
+        Ok(key)
+    }
+
+    fn ask_get(self, key: Key<'a>) -> impl Question<'a, Option<Payload>> {
         let cx = self.cx();
-        self.again().ask(question(move |store| store.try_get(cx, key), move |store| store.get(cx, key))).await
+        question(move |store| store.try_get(cx, key), move |store| store.get(cx, key))
+    }
+
+    async fn read(self, key: Key<'_>) -> Result<Option<Payload>> {
+        let call = self.again();
+        call.ask(call.ask_get(key)).await
     }
 
     async fn load<V, F, L>(

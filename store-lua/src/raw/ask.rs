@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use store_core::codec::{self, Decoder, Token};
-use store_core::{Error, Expiry, Handle, IncrementOptions, Payload, Result as StoreResult};
+use store_core::{Error, Expiry, Handle, IncrementOptions, Payload, Result as StoreResult, TypedEntry};
 
 use super::Live;
 use crate::reply::Site;
@@ -54,6 +54,16 @@ impl Ask<'_> {
             None => Err(Verdict::Slow),
             Some(Ok(None)) => Err(Verdict::Nil),
             Some(Ok(Some(payload))) => Ok(payload),
+            Some(Err(error)) => Err(self.fail(error)),
+        }
+    }
+
+    /// As [`find`](Ask::find), with version and TTL.
+    pub(super) fn entry(&self) -> Result<TypedEntry<Payload>, Verdict> {
+        match self.handle.try_entry::<Payload>(self.key) {
+            None => Err(Verdict::Slow),
+            Some(Ok(None)) => Err(Verdict::Nil),
+            Some(Ok(Some(entry))) => Ok(entry),
             Some(Err(error)) => Err(self.fail(error)),
         }
     }

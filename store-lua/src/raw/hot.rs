@@ -1,6 +1,7 @@
-//! The calls that are made most, as C functions: `get`, `has`, `set`, `delete`, `touch` and `increment` with a string for a key, on a store that
+//! The calls that are made most, as C functions: `get`, `entry`, `has`, `set`, `delete`, `touch` and `increment` with a string for a key, on a store that
 //! answers at once. Everything else they leave to the functions that go through mlua, before anything is done.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::stack::{Number, bytes, number};
 use super::{Live, SLOTS, again, decode, encode, guarded};
 use crate::module::Current;
 use crate::ops::with_buffer;
-use crate::reply::Site;
+use crate::reply::{Site, seconds};
 use crate::value::ArrayMark;
 
 /// Values up to this many bytes are copied into the frame of the call, larger ones are decoded in a protected call.
@@ -58,8 +59,15 @@ struct Call<'a> {
 }
 
 /// The methods that have a short way.
-const NAMED: [(&str, ffi::lua_CFunction); 6] =
-    [("get", get), ("has", has), ("set", set), ("delete", delete), ("touch", touch), ("increment", increment)];
+const NAMED: [(&str, ffi::lua_CFunction); 7] = [
+    ("get", get),
+    ("entry", entry),
+    ("has", has),
+    ("set", set),
+    ("delete", delete),
+    ("touch", touch),
+    ("increment", increment),
+];
 
 /// The names of the methods that have a short way.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
@@ -134,37 +142,72 @@ pub(super) unsafe extern "C-unwind" fn forget(state: *mut lua_State) -> c_int {
 
 unsafe extern "C-unwind" fn get(state: *mut lua_State) -> c_int {
     // SAFETY: Lua calls it, with the upvalues of `functions`. So for all of them.
-    unsafe { run(state, 2, |call| call.get()) }
+    unsafe { run(state, "get", 2, |call| call.get()) }
+}
+
+/// What an entry has beside its value.
+#[derive(Clone, Copy)]
+struct Beside {
+    version: u64,
+    ttl: f64,
+}
+
+unsafe extern "C-unwind" fn entry(state: *mut lua_State) -> c_int {
+    let found = Cell::new(None);
+    // SAFETY: as `get`.
+    let results = unsafe { run(state, "entry", 2, |call| call.entry(&found)) };
+    // The value alone is what was read here: what ends in another way, or was left to another, is complete.
+    let (1, Some(Beside { version, ttl })) = (results, found.get()) else { return results };
+    let digits: [u8; 16] = std::array::from_fn(|at| b"0123456789abcdef"[(version >> (60 - 4 * at) & 15) as usize]);
+    // SAFETY: a plain frame. The arguments are where they were, the value is on top, and there are slots for a few more.
+    unsafe {
+        let value = ffi::lua_gettop(state);
+        ffi::lua_createtable(state, 0, 4);
+        ffi::lua_pushvalue(state, KEY);
+        ffi::lua_setfield(state, -2, c"key".as_ptr());
+        ffi::lua_pushvalue(state, value);
+        ffi::lua_setfield(state, -2, c"value".as_ptr());
+        ffi::lua_pushlstring(state, digits.as_ptr().cast(), digits.len());
+        ffi::lua_setfield(state, -2, c"version".as_ptr());
+        ffi::lua_pushnumber(state, ttl);
+        ffi::lua_setfield(state, -2, c"ttl".as_ptr());
+    }
+    1
 }
 
 unsafe extern "C-unwind" fn has(state: *mut lua_State) -> c_int {
     // SAFETY: as `get`.
-    unsafe { run(state, 2, |call| Attempt::Ended(call.ask.has())) }
+    unsafe { run(state, "has", 2, |call| Attempt::Ended(call.ask.has())) }
 }
 
 unsafe extern "C-unwind" fn set(state: *mut lua_State) -> c_int {
     // SAFETY: as `get`.
-    unsafe { run(state, 4, |call| call.set()) }
+    unsafe { run(state, "set", 4, |call| call.set()) }
 }
 
 unsafe extern "C-unwind" fn delete(state: *mut lua_State) -> c_int {
     // SAFETY: as `get`.
-    unsafe { run(state, 3, |call| Attempt::Ended(call.delete())) }
+    unsafe { run(state, "delete", 3, |call| Attempt::Ended(call.delete())) }
 }
 
 unsafe extern "C-unwind" fn touch(state: *mut lua_State) -> c_int {
     // SAFETY: as `get`.
-    unsafe { run(state, 4, |call| Attempt::Ended(call.touch())) }
+    unsafe { run(state, "touch", 4, |call| Attempt::Ended(call.touch())) }
 }
 
 unsafe extern "C-unwind" fn increment(state: *mut lua_State) -> c_int {
     // SAFETY: as `get`.
-    unsafe { run(state, 4, |call| Attempt::Ended(call.increment())) }
+    unsafe { run(state, "increment", 4, |call| Attempt::Ended(call.increment())) }
 }
 
 /// One call. A plain frame.
 #[inline(always)]
-unsafe fn run(state: *mut lua_State, parameters: c_int, operation: impl Fn(&mut Call<'_>) -> Attempt + Copy) -> c_int {
+unsafe fn run(
+    state: *mut lua_State,
+    name: &'static str,
+    parameters: c_int,
+    operation: impl Fn(&mut Call<'_>) -> Attempt + Copy,
+) -> c_int {
     let mut small = [const { MaybeUninit::<u8>::uninit() }; SMALL];
     let mut slots = SLOTS;
     // SAFETY: the functions have the upvalues that `functions` gave them.
@@ -205,10 +248,10 @@ unsafe fn run(state: *mut lua_State, parameters: c_int, operation: impl Fn(&mut 
                 let bytes = std::slice::from_raw_parts(small.as_ptr().cast::<u8>(), size);
                 let mut trouble = decode::Trouble::new();
                 if !decode::push(state, ffi::lua_upvalueindex(MARK), bytes, &mut trouble) {
-                    return fail(state, parameters, trouble);
+                    return fail(state, name, parameters, trouble);
                 }
             }
-            Verdict::Large(payload) => return large(state, parameters, payload),
+            Verdict::Large(payload) => return large(state, name, parameters, payload),
             Verdict::Ticket(ticket) => return refused(state, ticket),
             Verdict::Slow => return slow(state, parameters),
         }
@@ -296,6 +339,17 @@ impl Call<'_> {
             Verdict::Text(size) => Attempt::Text(size, place),
             verdict => Attempt::Ended(verdict),
         }
+    }
+
+    fn entry(&mut self, beside: &Cell<Option<Beside>>) -> Attempt {
+        let entry = match self.ask.entry() {
+            Ok(entry) => entry,
+            Err(verdict) => return Attempt::Ended(verdict),
+        };
+        // What has another kind of version is no store in this process.
+        let Some(version) = entry.version.as_u64() else { return Attempt::Ended(Verdict::Slow) };
+        beside.set(Some(Beside { version, ttl: seconds(entry.ttl) }));
+        Attempt::Ended(value(entry.value, self.small))
     }
 
     fn delete(&self) -> Verdict {
@@ -397,7 +451,7 @@ impl Call<'_> {
 
 /// The stored bytes are no value: the error says where they are (V6).
 #[cold]
-unsafe fn fail(state: *mut lua_State, parameters: c_int, mut trouble: decode::Trouble) -> c_int {
+unsafe fn fail(state: *mut lua_State, name: &'static str, parameters: c_int, mut trouble: decode::Trouble) -> c_int {
     // SAFETY: called when `push` said no; the arguments are still on the stack.
     unsafe {
         let error = trouble.take();
@@ -407,7 +461,7 @@ unsafe fn fail(state: *mut lua_State, parameters: c_int, mut trouble: decode::Tr
         let Some(live) = (*slot).as_ref() else { return slow(state, parameters) };
         let ticket = guarded(|| {
             let inner = live.find(address);
-            let site = Site { handle: inner.as_ref().map(|inner| &inner.handle), operation: "get", key };
+            let site = Site { handle: inner.as_ref().map(|inner| &inner.handle), operation: name, key };
             live.keep(site.place(error))
         });
         refused(state, ticket.unwrap_or_else(|error| live.keep(error)))
@@ -422,7 +476,7 @@ struct Job {
 }
 
 /// Pushes a large value in a protected call, so that what holds its bytes is let go also if Lua is out of memory.
-unsafe fn large(state: *mut lua_State, parameters: c_int, payload: *mut Payload) -> c_int {
+unsafe fn large(state: *mut lua_State, name: &'static str, parameters: c_int, payload: *mut Payload) -> c_int {
     // SAFETY: the payload is ours to free, the function and the mark are upvalues, and a protected call does not raise.
     let (status, job) = unsafe {
         let mut job = Job { payload, trouble: decode::Trouble::new(), pushed: false };
@@ -439,7 +493,7 @@ unsafe fn large(state: *mut lua_State, parameters: c_int, payload: *mut Payload)
             ffi::lua_error(state);
         }
         if !job.pushed {
-            return fail(state, parameters, job.trouble);
+            return fail(state, name, parameters, job.trouble);
         }
         answered(state, false)
     }

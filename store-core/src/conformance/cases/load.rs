@@ -52,6 +52,12 @@ pub(crate) async fn get_or_set_loads_once_and_reads_after(cx: &Cx) {
     assert_eq!(store.ttl("k").await, Some(Ttl::Never));
     store.put("k", &number(3), NEVER).await;
     assert_eq!(load(&handle, 4).await.must(), Some(3));
+    let options = LoadOptions::default();
+    assert_eq!(handle.try_hit::<i64>("k", &options).map_or(3, Must::must), 3);
+    assert!(handle.try_hit::<i64>("absent", &options).is_none(), "that is for a loader");
+    assert!(handle.try_hit::<i64>("", &options).is_none_or(|answer| answer.is_err()));
+    let zero = LoadOptions::new(Expiry::After(Duration::ZERO));
+    assert!(handle.try_hit::<i64>("k", &zero).is_none_or(|answer| answer.is_err()), "refused as if it had to load");
     store.delete("k").await;
     assert_eq!(load(&handle, 5).await.must(), Some(5));
 }
