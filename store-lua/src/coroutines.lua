@@ -49,10 +49,20 @@ end
 
 local pass_on
 
+-- What waits is resumed without arguments; with mlua's signal if whoever drives it drops it. That goes in as far as the operation, so that it ends
+-- now, not when it is collected; and nothing of the script's runs any more.
+local function go_on(co, signal)
+  if signal == nil then
+    return pass_on(co)
+  end
+  resume(co, signal)
+  yield()
+end
+
 local function settle(co, ok, first, ...)
   if ok and (first == PENDING or first == ASK) and select("#", ...) == 0 then
     if first == PENDING then
-      return pass_on(co, yield(PENDING))
+      return go_on(co, yield(PENDING))
     end
     return pass_on(co, ask())
   end

@@ -33,7 +33,8 @@ pub(crate) fn can_yield(lua: &Lua, coroutines: Coroutines) -> mlua::Result<Funct
     let coroutine: Table = lua.globals().raw_get("coroutine")?;
     let global = |name: &str| lua.globals().raw_get::<Value>(name);
     let (can_yield, pcall): (Function, Option<Function>) =
-        lua.load(include_str!("coroutines.lua")).set_name("=[store]").call((
+        // By the name of its own function that waits mlua knows whom to tell that what runs was dropped.
+        lua.load(include_str!("coroutines.lua")).set_name("=__mlua_async_poll").call((
             coroutine,
             Lua::poll_pending(),
             coroutines == Coroutines::Replaced,

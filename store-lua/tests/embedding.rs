@@ -298,6 +298,32 @@ fn c3_garbage_is_collected_and_vms_end_in_the_middle_of_operations() {
     vm.run("after.lua", "assert(open():set('k', 1))").unwrap();
 }
 
+/// What is dropped while it waits in coroutines of the script's ends at once, not when it happens to be collected: nobody waits for its loader.
+#[test]
+fn c3_what_is_dropped_inside_of_coroutines_ends_at_once() {
+    let vm = Vm::new(Bench::Memory, "");
+    vm.run("open.lua", "cache, went_on = open(), false").unwrap();
+    vm.lua.gc_stop();
+    for source in [
+        "cache:get_or_set('k', function() sleep(60) end) went_on = true",
+        "local co = coroutine.wrap(function() return cache:get_or_set('k', function() sleep(60) end) end) co() went_on = true",
+        "local inner = coroutine.wrap(function() cache:get_or_set('k', function() sleep(60) end) went_on = true end)
+         local co = coroutine.create(function() pcall(inner) went_on = true end) coroutine.resume(co) went_on = true",
+        "cache:get_or_set('k', function() local co = coroutine.wrap(function() sleep(60) went_on = true end) co() went_on = true end)",
+    ] {
+        let script = vm.lua.load(source).exec_async();
+        let cut = vm.block_on(async { tokio::time::timeout(Duration::from_millis(50), script).await });
+        assert!(cut.is_err(), "{source}");
+        let next = vm
+            .lua
+            .load("local v = cache:get_or_set('k', function() return 2 end) cache:delete('k') return v")
+            .eval_async::<i64>();
+        let value = vm.block_on(async { tokio::time::timeout(Duration::from_secs(10), next).await });
+        assert_eq!(value.expect(source).unwrap(), 2, "{source}");
+    }
+    vm.run("after.lua", "equal(went_on, false)").unwrap();
+}
+
 #[test]
 fn where_nobody_can_wait_an_operation_says_so_and_does_nothing() {
     let vm = Vm::new(Bench::Redis, "");
