@@ -256,6 +256,23 @@ fn v6_values_that_are_almost_right_hurt_nobody() {
     assert!(outcomes.iter().all(|count| count.get() > 20), "{outcomes:?}");
 }
 
+/// Tables are not made for what bytes announce: sixty arrays of 200,000 items, one inside of the other, of which there are no more than that.
+#[test]
+fn v6_what_is_announced_and_not_there_takes_no_memory() {
+    let vm = Vm::new(Bench::MemorySync, "");
+    let handle = block_on(vm.registry.get("app:cache")).unwrap();
+    let mut bytes = [0xdd, 0, 3, 13, 64].repeat(60);
+    bytes.resize(bytes.len() + 200_000, 0xc0);
+    block_on(handle.set("bytes", &Raw(&bytes), Expiry::Default)).unwrap();
+    vm.lua.load("cache = open()").exec().unwrap();
+    vm.lua.set_memory_limit(vm.lua.used_memory() + (32 << 20)).unwrap();
+    for call in ["get('bytes')", "entry('bytes')", "list()", "get_many({ 'bytes' })"] {
+        let source = format!("local value, err = cache:{call} return err:kind(), err:details().reason");
+        let told: (String, String) = vm.lua.load(source).eval().unwrap();
+        assert_eq!(told, ("Internal".to_owned(), "foreign".to_owned()), "{call}");
+    }
+}
+
 #[test]
 fn v6_what_no_table_can_have_as_a_key_is_foreign() {
     let vm = Vm::new(Bench::MemorySync, "");
