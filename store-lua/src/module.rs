@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 
+use mlua::Function;
 use store_core::{Context, Error, Handle, Registry};
 
 use crate::context::with_current;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) live: Arc<Live>,
     /// The waker that mlua polls with when there is no executor: who waits with it waits forever.
     pub(crate) no_executor: Waker,
+    /// Lua's own, or what stood for it then: a script may have put anything in its place since.
+    pub(crate) pcall: Function,
 }
 
 /// One module: a registry, and how its operations behave. Handles keep the one they come from.

@@ -72,7 +72,8 @@ impl Vm {
         lua.set_app_data(Methods(methods));
         know_types(lua)?;
         #[allow(clippy::arc_with_non_send_sync, reason = "Send and Sync with the feature `send`")]
-        let shared = Arc::new(Shared { mark, live, no_executor: idle_waker(lua)? });
+        let shared =
+            Arc::new(Shared { mark, live, no_executor: idle_waker(lua)?, pcall: lua.globals().raw_get("pcall")? });
         let vm = Vm { shared, wait, errors };
         lua.set_app_data(vm.clone());
         Ok(vm)

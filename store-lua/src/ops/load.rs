@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mlua::{Function, Lua, MultiValue, Value};
+use mlua::{Lua, MultiValue, Value};
 use store_core::{Error, Expiry, LoadOptions, Loaded, Payload};
 
 use super::{Call, Done, Ended};
@@ -25,7 +25,7 @@ pub(super) fn get_or_set(call: &Call<'_>, (key, loader, options): (Value, Value,
     if let Some(found) = call.handle.try_hit::<Payload>(&key, &options) {
         return call.answer(key.as_ref(), Reply::Value(Some(found?)));
     }
-    let pcall: Function = call.lua.globals().raw_get("pcall")?;
+    let pcall = call.module.shared.pcall.clone();
     let (module, handle, owned) = (Arc::clone(call.module), call.handle.clone(), key.as_ref().to_vec());
     // Not the VM itself, which would never end while a forgotten coroutine waits here.
     let lua = call.lua.weak();

@@ -89,3 +89,10 @@ fails("INVALID", "ttl", cache:get_or_set("k", load, -1))
 fails("INVALID", "negative_ttl", cache:get_or_set("k", load, { negative_ttl = -1 }))
 fails("INVALID", "stale_on_error", cache:get_or_set("k", load, { stale_on_error = "x" }))
 fails("INVALID", "options must be a table", cache:get_or_set("k", load, "x"))
+
+-- Whatever a script puts in the place of Lua's functions.
+local kept = pcall
+pcall = nil
+equal(cache:get_or_set("without pcall", function() return 5 end), 5)
+fails("INTERNAL", "boom", cache:get_or_set("without pcall, failing", function() error("boom") end))
+pcall = kept
