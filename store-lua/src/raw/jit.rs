@@ -12,6 +12,7 @@
 //! reads something there looks at the number of calls after that, since a hook of the host's may have called in between.
 
 mod calls;
+mod codes;
 mod desk;
 mod flat;
 

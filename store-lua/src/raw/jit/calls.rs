@@ -7,8 +7,9 @@ use store_core::{Expiry, Payload};
 
 use super::super::ask::{Ask, Verdict};
 use super::super::stack::{Number, exact};
-use super::desk::{Desk, ENCODED, FALSE, NIL, NUMBER, SHAPES, SLOW, TRUE, Text, answer};
-use super::flat::Parts;
+use super::codes::{ENCODED, FALSE, NIL, NUMBER, SHAPES, SLOW, TRUE};
+use super::desk::{Desk, Text, answer};
+use super::flat::{self, Parts};
 use crate::ops::with_buffer;
 use crate::reply::seconds;
 
@@ -52,7 +53,7 @@ impl Desk {
             Verdict::Small(size) => {
                 self.size = to_size(size);
                 let (numbers, starts, sizes) = (&mut self.numbers, &mut self.starts, &mut self.sizes);
-                // SAFETY: so many bytes were just written, and the shapes are there as long as the handles are.
+                // SAFETY: so many bytes were just written, and the shapes are there until `forget`, as the handles are.
                 let shape = unsafe {
                     let encoded = self.bytes[..size].assume_init_ref();
                     (*self.shapes).read(encoded, Parts { numbers, starts, sizes })
@@ -223,7 +224,7 @@ unsafe extern "C" fn set_flat(
         }
         let count = usize::try_from(count).unwrap_or(0);
         set(desk, address, Text { start, length }, ttl, |desk, encoder| {
-            matches!(desk.write_flat(count, encoder), Ok(true))
+            matches!(flat::write(count, &desk.numbers, &desk.sizes, desk.bytes(), encoder), Ok(true))
         })
     }
 }

@@ -5,11 +5,9 @@ use std::mem::MaybeUninit;
 
 use super::super::ask::Ask;
 use super::super::{Live, guarded};
-use super::flat::{MOST_FIELDS, Shapes};
+use super::codes::{MOST_FIELDS, ROOM};
+use super::flat::Shapes;
 use crate::module::Current;
-
-/// Values up to this many bytes are answered, larger ones left alone. So are tables whose strings need more.
-pub(super) const ROOM: usize = 16 << 10;
 
 /// Where answers lie, and the parts of tables in both directions. `front.lua` knows this layout.
 #[repr(C)]
@@ -30,16 +28,6 @@ pub(super) struct Desk {
 /// The longest short string, encoded.
 const SCRATCH: usize = 257;
 
-/// What functions answer that is not a number of bytes. `front.lua` knows these.
-pub(super) const NIL: i32 = -1;
-pub(super) const SLOW: i32 = -2;
-pub(super) const TRUE: i32 = -3;
-pub(super) const FALSE: i32 = -4;
-pub(super) const NUMBER: i32 = -5;
-pub(super) const ENCODED: i32 = -6;
-/// From here on downwards: a table of a known shape.
-pub(super) const SHAPES: i32 = -16;
-
 impl Desk {
     /// An empty desk that points at nothing.
     ///
@@ -52,10 +40,16 @@ impl Desk {
 }
 
 impl Desk {
+    /// The bytes, whatever they are.
+    pub(super) fn bytes(&self) -> &[u8] {
+        // SAFETY: they are all zero to begin with.
+        unsafe { self.bytes.assume_init_ref() }
+    }
+
     /// Room for a short string that is being encoded.
     pub(super) fn scratch(&mut self) -> &mut [u8] {
         let (room, _) = self.bytes.split_at_mut(SCRATCH);
-        // SAFETY: it is all zero to begin with.
+        // SAFETY: as `bytes`.
         unsafe { room.assume_init_mut() }
     }
 }

@@ -8,11 +8,8 @@ use store_core::Result;
 use store_core::codec::{Decoder, Encoder, Token};
 
 use super::super::stack::{Number, exact};
-use super::desk::{Desk, FALSE, NUMBER, ROOM, TRUE};
+use super::codes::{FALSE, MOST_FIELDS, NUMBER, ROOM, TRUE};
 use crate::value::is_integer_here;
-
-/// Tables of more fields than this are left alone.
-pub(super) const MOST_FIELDS: usize = 16;
 
 /// Longer keys are left alone.
 const LONGEST_KEY: usize = 64;
@@ -227,41 +224,41 @@ pub(super) fn lay_code() -> String {
     code
 }
 
-impl Desk {
-    /// Encodes a table of so many fields, whose parts lie here: keys and values in their order, with the strings one after the other.
-    ///
-    /// # Errors
-    /// Of the encoder. `Ok(false)`: they lie as they should not.
-    ///
-    /// # Safety
-    /// The sizes are those of bytes that were written.
-    pub(super) unsafe fn write_flat(&self, count: usize, encoder: &mut Encoder<'_>) -> Result<bool> {
-        let mut at = 0_usize;
-        let mut text = |size: i32| {
-            let start = at;
-            at = at.checked_add(usize::try_from(size).ok()?)?;
-            // SAFETY: as this function's.
-            self.bytes.get(start..at).map(|bytes| unsafe { bytes.assume_init_ref() })
-        };
-        let open = encoder.begin_map(count)?;
-        let (parts, _) = self.sizes.as_chunks::<2>();
-        for (number, [key, value]) in self.numbers.iter().zip(parts).take(count) {
-            let Some(key) = text(*key) else { return Ok(false) };
-            encoder.string(key)?;
-            match *value {
-                TRUE => encoder.bool(true)?,
-                FALSE => encoder.bool(false)?,
-                NUMBER => match exact(*number) {
-                    Number::Integer(number) => encoder.int(number)?,
-                    Number::Float(number) => encoder.float(number)?,
-                },
-                size => {
-                    let Some(value) = text(size) else { return Ok(false) };
-                    encoder.string(value)?;
-                }
+/// Encodes a table of so many fields, whose parts compiled code has laid out: keys and values in their order, with the strings one after the other.
+///
+/// # Errors
+/// Of the encoder. `Ok(false)`: they lie as they should not.
+pub(super) fn write(
+    count: usize,
+    numbers: &[f64; MOST_FIELDS],
+    sizes: &[i32; 2 * MOST_FIELDS],
+    bytes: &[u8],
+    encoder: &mut Encoder<'_>,
+) -> Result<bool> {
+    let mut at = 0_usize;
+    let mut text = |size: i32| {
+        let start = at;
+        at = at.checked_add(usize::try_from(size).ok()?)?;
+        bytes.get(start..at)
+    };
+    let open = encoder.begin_map(count)?;
+    let (parts, _) = sizes.as_chunks::<2>();
+    for (number, [key, value]) in numbers.iter().zip(parts).take(count) {
+        let Some(key) = text(*key) else { return Ok(false) };
+        encoder.string(key)?;
+        match *value {
+            TRUE => encoder.bool(true)?,
+            FALSE => encoder.bool(false)?,
+            NUMBER => match exact(*number) {
+                Number::Integer(number) => encoder.int(number)?,
+                Number::Float(number) => encoder.float(number)?,
+            },
+            size => {
+                let Some(value) = text(size) else { return Ok(false) };
+                encoder.string(value)?;
             }
         }
-        encoder.end(open, count)?;
-        Ok(true)
     }
+    encoder.end(open, count)?;
+    Ok(true)
 }
