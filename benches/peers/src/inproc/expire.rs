@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use store_benches::{Keys, Latencies, Report, Workload};
 
 use super::caches::{self, Cache, Moka, Visit};
-use super::{VALUE, scaling};
+use super::{SIZES, VALUE};
 use crate::Args;
 
 /// How long it is watched from the instant on.
@@ -23,7 +23,7 @@ pub fn run(args: &Args, report: &mut Report) -> io::Result<()> {
         bare.add(black_box(begin).elapsed());
     }
     report.latency(&format!("while {} entries expire", args.keys), "a bare loop", &bare)?;
-    for count in scaling::SIZES.into_iter().filter(|&count| count <= args.keys) {
+    for count in SIZES.into_iter().filter(|&count| count <= args.keys) {
         caches::each(args, &mut Storm { count, largest: count == args.keys, report })?;
     }
     Ok(())

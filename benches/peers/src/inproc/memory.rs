@@ -6,19 +6,12 @@ use std::time::{Duration, Instant};
 use store_benches::{Keys, Report};
 
 use super::caches::{self, Cache, Visit};
-use super::{LONG, VALUE, each_alone, filled, scaling};
+use super::resident::{RESIDENT, resident};
+use super::{LONG, SIZES, VALUE, each_alone, filled};
 use crate::Args;
 
-/// What the operating system gives.
-pub const RESIDENT: &str = "bytes resident per entry, by entries";
 /// What the contender asks the allocator for.
 const ASKED: &str = "bytes asked for per entry, by entries";
-
-/// Bytes of this process that are in memory.
-pub fn resident() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    4096.0 * text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0.0)
-}
 
 /// Starts a process for each contender and size.
 pub fn run(args: &Args) -> io::Result<()> {
@@ -26,7 +19,7 @@ pub fn run(args: &Args) -> io::Result<()> {
         println!("  bytes per entry are not measured: they need the program `counted`");
         return Ok(());
     }
-    for keys in scaling::SIZES.into_iter().filter(|&keys| keys <= args.keys) {
+    for keys in SIZES.into_iter().filter(|&keys| keys <= args.keys) {
         each_alone(&Args { keys, ..args.clone() }, "memory-one")?;
     }
     each_alone(args, "release-one")

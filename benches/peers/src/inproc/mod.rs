@@ -15,6 +15,7 @@ mod expire;
 mod latency;
 mod memory;
 mod pages;
+mod resident;
 mod scaling;
 mod throughput;
 
@@ -28,6 +29,8 @@ use store_benches::{Keys, Report};
 
 use crate::Args;
 
+/// So many entries, one point of a curve each.
+const SIZES: [usize; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 const VALUE: [u8; 100] = [b'v'; 100];
 /// Long enough that nothing expires while it is measured.
 const LONG: Duration = Duration::from_secs(3600);

@@ -9,10 +9,9 @@ use store_memory::MemoryStore;
 
 use super::caches::{self, Cache, Dash, Moka, Ours, Quick, Sharded, Visit};
 use super::pages::{pages, sorted};
-use super::{LONG, VALUE, filled, memory, operate};
+use super::resident::{RESIDENT, resident};
+use super::{LONG, SIZES, VALUE, filled, operate};
 use crate::Args;
-
-pub const SIZES: [usize; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 const GET: &str = "get by entries";
 const SET: &str = "set with TTL by entries";
@@ -108,10 +107,10 @@ impl Visit for Big<'_> {
         }
         let keys = Keys::new(args.keys);
         let work = Workload::uniform(args.keys, args.operations, 4);
-        let before = memory::resident();
+        let before = resident();
         let cache = filled::<C>(&keys, Some(LONG));
         cache.settle();
-        report.point(memory::RESIDENT, C::NAME, x(args.keys), (memory::resident() - before) / x(args.keys), "B")?;
+        report.point(RESIDENT, C::NAME, x(args.keys), (resident() - before) / x(args.keys), "B")?;
         for (row, writes) in [(GET, 0), (SET, 100)] {
             let alone = vec![contender::<C>(C::NAME, &cache, &keys, work.numbers(), writes)];
             let outcome: &Outcome = &compare(alone, args.rounds)[0];
