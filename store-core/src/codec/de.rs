@@ -2,8 +2,8 @@
 
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Expected, Unexpected, Visitor};
 
+use super::decoder::{Decoder, Token};
 use super::fault::{Fault, settle};
-use super::{Decoder, Token};
 use crate::Result;
 
 pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use super::MAX_DEPTH;
+use super::limits::MAX_DEPTH;
 use crate::{Error, Result};
+
+pub(super) const NIL: u8 = 0xc0;
 
 /// One piece of an encoded value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,7 +69,7 @@ impl<'a> Decoder<'a> {
     /// Whether the next piece is nil.
     #[must_use]
     pub fn peek_nil(&self) -> bool {
-        self.bytes.get(self.at) == Some(&super::encoder::NIL)
+        self.bytes.get(self.at) == Some(&NIL)
     }
 
     /// The next piece.

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
+use super::decoder::NIL;
 use super::integer::{Buffer, IntegerBuf, Sink, put_integer, put_unsigned};
-use super::{Limits, too_deep, too_large};
+use super::limits::{Limits, too_deep, too_large};
 use crate::Result;
-
-pub(super) const NIL: u8 = 0xc0;
 
 /// Writes MessagePack at the end of a buffer and holds the limits while it writes (rule V5).
 ///

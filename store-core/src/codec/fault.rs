@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Write as _};
 use serde::de::{self, Expected, Unexpected};
 use serde::ser;
 
-use super::{Decoder, Token};
+use super::decoder::{Decoder, Token};
 use crate::{Error, Result};
 
 /// An error that collects its place while it travels outwards. It never holds a part of the value, except keys that look like names.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use super::{Decoder, Token};
+use super::decoder::{Decoder, Token};
 
 /// A few encoded bytes, without allocation: an integer, or the header of a string or a container.
 #[derive(Clone, Copy)]

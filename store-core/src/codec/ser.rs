@@ -4,7 +4,7 @@ use serde::ser::{self, Serialize};
 
 use super::encoder::{Encoder, Open, may_be_key};
 use super::fault::{Fault, settle};
-use super::too_deep_message;
+use super::limits::too_deep_message;
 use crate::Result;
 
 pub(super) const BAD_KEY: &str = "a key of a map must be a string, a boolean, or a number other than NaN";

@@ -1,7 +1,8 @@
 //! Checking bytes that somebody else encoded.
 
+use super::decoder::{Decoder, NIL, Token};
 use super::encoder::may_be_key;
-use super::{Decoder, Limits, Token, required, too_deep};
+use super::limits::{Limits, too_deep};
 use crate::{Error, Result};
 
 /// Checks that the bytes are one value which [`encode`](super::encode) could have written within the limits: for dumps and other
@@ -42,4 +43,18 @@ pub fn validate(bytes: &[u8], limits: &Limits) -> Result<()> {
     }
     decoder.finish()?;
     required(bytes)
+}
+
+/// Refuses what encodes no value: nothing, or nil alone (rule V1).
+#[inline]
+pub(super) fn required(encoded: &[u8]) -> Result<()> {
+    match encoded {
+        [] | [NIL] => Err(missing()),
+        _ => Ok(()),
+    }
+}
+
+#[cold]
+fn missing() -> Error {
+    Error::invalid("value is required; use delete")
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::action::Action;
 use super::authorizer::{Asker, Authorizer};
 use super::compile::Policy;
 use super::condition::KeyTest;
+use super::decision::{Decision, Effect};
 use super::pattern::{Glob, Template};
-use super::{Action, Effect};
 use crate::{Actor, Context};
 
 /// All policies of a configuration.
@@ -44,15 +45,6 @@ impl PolicySet {
         }
         Access { verdicts: Some(Arc::new(verdicts)), asker: None }
     }
-}
-
-/// What was decided, and by which policy: what an audit hook is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// The answer.
-    pub allowed: bool,
-    /// The policy that gave it; `None` when there was no scope to evaluate, or nothing matched.
-    pub policy: Option<Arc<str>>,
 }
 
 /// What one caller may do to one store: everything that does not depend on the key is decided.

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Action, Decision};
+use super::action::Action;
+use super::decision::Decision;
 use crate::Context;
 
 /// A policy engine of the host's (Cedar, OPA, a table of its own), asked in every operation that the policies do not deny.

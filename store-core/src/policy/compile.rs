@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::action::Action;
 use super::condition::{Condition, KeyTest, Known};
+use super::decision::Effect;
 use super::pattern::Template;
-use super::{Action, Effect, PolicySpec, Problem};
+use super::spec::{PolicySpec, Problem};
 use crate::{Actor, MAX_KEY_LEN};
 
 /// A policy that was checked and is ready to be evaluated.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::Action;
+use super::action::Action;
 use super::datum::{Datum, Kind};
 use super::pattern::Variable;
 use crate::config::closest;

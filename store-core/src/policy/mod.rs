@@ -68,138 +68,21 @@
 //! ```
 
 mod access;
+mod action;
 mod authorizer;
 mod compile;
 mod condition;
 mod datum;
+mod decision;
 mod pattern;
+mod spec;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
-pub use access::{Access, Decision, PolicySet};
+pub use access::{Access, PolicySet};
+pub use action::Action;
 pub use authorizer::Authorizer;
 pub use compile::Policy;
 pub use condition::{ConditionSpec, Operator};
-
-/// What a caller wants to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Action {
-    /// `store.get`: acquire a handle.
-    Acquire,
-    /// `store.info`: ask what the store is.
-    Info,
-    /// `store.key.get`: read a value, a version or a time to live.
-    KeyGet,
-    /// `store.key.set`: write a value or a time to live.
-    KeySet,
-    /// `store.key.delete`: delete a key.
-    KeyDelete,
-    /// `store.key.has`: ask whether a key exists.
-    KeyHas,
-    /// `store.key.list`: find keys by prefix.
-    KeyList,
-}
-
-impl Action {
-    /// Every action, in the order of the documentation.
-    pub const ALL: [Action; 7] = [
-        Action::Acquire,
-        Action::Info,
-        Action::KeyGet,
-        Action::KeySet,
-        Action::KeyDelete,
-        Action::KeyHas,
-        Action::KeyList,
-    ];
-
-    /// The name in policies: `store.get`, `store.key.get`, ...
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Action::Acquire => "store.get",
-            Action::Info => "store.info",
-            Action::KeyGet => "store.key.get",
-            Action::KeySet => "store.key.set",
-            Action::KeyDelete => "store.key.delete",
-            Action::KeyHas => "store.key.has",
-            Action::KeyList => "store.key.list",
-        }
-    }
-
-    /// Whether the question comes with a key or a prefix.
-    #[must_use]
-    pub const fn is_keyed(self) -> bool {
-        !matches!(self, Action::Acquire | Action::Info)
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What a matching policy does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Effect {
-    /// It allows, unless another one denies.
-    Allow,
-    /// It denies, whatever others say.
-    Deny,
-}
-
-/// A policy as a configuration states it, not yet looked at.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PolicySpec {
-    /// Its name, for the audit hook.
-    pub id: String,
-    /// Patterns of actions. `${...}` is not allowed in them.
-    pub actions: Vec<String>,
-    /// Patterns of store ids.
-    pub resources: Vec<String>,
-    /// Patterns of keys; without them the policy speaks of all keys, and of the actions that have none.
-    pub keys: Option<Vec<String>>,
-    /// What else must hold: all of them.
-    pub conditions: Vec<ConditionSpec>,
-    /// Allow or deny.
-    pub effect: Effect,
-    /// The groups that bring it into a scope; without any it is in every scope.
-    pub groups: Vec<String>,
-}
-
-/// A mistake in a [`PolicySpec`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The field that has it: `actions`, `keys`, ...
-    pub field: &'static str,
-    /// Which item of the field, counted from 0, if it is one item's.
-    pub index: Option<usize>,
-    /// Which key of the item, if it is one's: `operator`, `value`, ...
-    pub key: Option<&'static str>,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl Problem {
-    fn of(field: &'static str, index: Option<usize>, message: impl Into<String>) -> Problem {
-        Problem { field, index, key: None, message: message.into() }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.field)?;
-        if let Some(index) = self.index {
-            write!(f, "[{index}]")?;
-        }
-        if let Some(key) = self.key {
-            write!(f, ".{key}")?;
-        }
-        write!(f, ": {}", self.message)
-    }
-}
+pub use decision::{Decision, Effect};
+pub use spec::{PolicySpec, Problem};
