@@ -11,7 +11,7 @@ use store_core::{Backend, Context, Key, Lifetime, List, OpenContext, Put, Store,
 use store_sled::{Durability, Options, SledBackend};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{CACHE, Engine, Entrant, Promise, VALUE_LEN, by_threads, key, value};
+use super::engine::{CACHE, Engine, Entrant, Promise, VALUE_LEN, by_threads, key, value};
 use crate::Turn;
 
 static CX: Context = Context::none();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use store_testkit::RedisServer;
 
-use super::{KEYS, TTL_MILLIS, VALUE_LEN, Work};
+use super::client::{KEYS, TTL_MILLIS, VALUE_LEN, Work};
 
 /// Runs it for about so long: nanoseconds per operation, by its own clock.
 pub(super) fn run(server: &RedisServer, work: Work, connections: usize, time: Duration) -> f64 {

@@ -11,7 +11,7 @@ use store_redis::{RedisOptions, RedisStore};
 use store_testkit::RedisServer;
 use tokio::runtime::Runtime;
 
-use super::{Client, Entrant, TTL_MILLIS, Work};
+use super::client::{Client, Entrant, TTL_MILLIS, Work};
 
 static CX: Context = Context::none();
 

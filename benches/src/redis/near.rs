@@ -12,7 +12,8 @@ use store_redis::{NearCache, RedisOptions, RedisStore};
 use store_testkit::RedisServer;
 use tokio::runtime::Runtime;
 
-use super::{Client, Ours, VALUE_LEN, Work, name};
+use super::client::{Client, VALUE_LEN, Work, name};
+use super::clients::Ours;
 use crate::{Contender, Plan, Report, compare};
 
 /// How many keys are hot.

@@ -1,31 +1,14 @@
 //! `cargo xtask bench`.
 
+mod kind;
 mod machine;
 mod nginx;
 mod slices;
 mod tables;
 
+use kind::Kind;
+
 use crate::run::{Failed, cargo, root, step};
-
-/// How much is measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Kind {
-    Full,
-    /// Few keys and rounds.
-    Quick,
-    /// Quick, and not optimised: shows that it runs, nothing else.
-    Try,
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Full => "full",
-            Kind::Quick => "quick",
-            Kind::Try => "try",
-        }
-    }
-}
 
 /// Runs benchmarks, compares them with what `--save` has kept, and keeps them. `peers`, its sections and its slices are the tables of the
 /// book; every other name is a benchmark of store-benches.

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::kind::Kind;
 use super::slices::{Program, SLICES, Slice, batches};
-use super::{Kind, machine, nginx};
+use super::{machine, nginx};
 use crate::run::{Failed, cargo, command, root, step};
 
 /// A command that each batch of slices is run by, such as `taskset -c 2,3` or `nice -n -5`.

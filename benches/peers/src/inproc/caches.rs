@@ -9,6 +9,9 @@ use foldhash::fast::RandomState;
 use store_core::{Context, Key, Lifetime, Put, TryStore};
 use store_memory::MemoryStore;
 
+/// Long enough that nothing expires while it is measured.
+pub const LONG: Duration = Duration::from_secs(3600);
+
 type Bytes = Box<[u8]>;
 type Value = Arc<[u8]>;
 
@@ -186,7 +189,7 @@ impl Cache for MiniMoka {
     const NAME: &'static str = "mini-moka, one TTL";
     const OWN_TTL: bool = false;
     fn new(capacity: usize) -> MiniMoka {
-        let builder = mini_moka::sync::Cache::builder().max_capacity(2 * capacity as u64).time_to_live(super::LONG);
+        let builder = mini_moka::sync::Cache::builder().max_capacity(2 * capacity as u64).time_to_live(LONG);
         MiniMoka(builder.build_with_hasher(RandomState::default()))
     }
     fn held(&self) -> usize {

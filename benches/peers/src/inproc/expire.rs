@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use store_benches::{Keys, Latencies, Report, Workload};
 
 use super::caches::{self, Cache, Moka, Visit};
-use super::{SIZES, VALUE};
+use super::work::{SIZES, VALUE};
 use crate::Args;
 
 /// How long it is watched from the instant on.

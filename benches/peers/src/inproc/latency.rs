@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use store_benches::{Keys, Latencies, Report, Workload};
 
-use super::caches::{self, Cache, Visit};
-use super::{LONG, VALUE, filled};
+use super::caches::{self, Cache, LONG, Visit};
+use super::work::{VALUE, filled};
 use crate::Args;
 
 struct Each<'a> {

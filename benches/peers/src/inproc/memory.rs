@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use store_benches::{Keys, Report};
 
-use super::caches::{self, Cache, Visit};
+use super::caches::{self, Cache, LONG, Visit};
 use super::resident::{RESIDENT, resident};
-use super::{LONG, SIZES, VALUE, each_alone, filled};
+use super::work::{SIZES, VALUE, each_alone, filled};
 use crate::Args;
 
 /// What the contender asks the allocator for.

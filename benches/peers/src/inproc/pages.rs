@@ -10,8 +10,8 @@ use store_benches::{Keys, Latencies, Report};
 use store_core::{Context, List, TryStore, Want};
 use store_memory::MemoryStore;
 
-use super::caches::Ours;
-use super::{LONG, VALUE, filled};
+use super::caches::{LONG, Ours};
+use super::work::{VALUE, filled};
 use crate::Args;
 
 const TURNS: u32 = 2000;

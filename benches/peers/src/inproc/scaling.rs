@@ -7,10 +7,10 @@ use store_benches::{Contender, Keys, Outcome, Report, Workload, compare};
 use store_core::Want;
 use store_memory::MemoryStore;
 
-use super::caches::{self, Cache, Dash, Moka, Ours, Quick, Sharded, Visit};
+use super::caches::{self, Cache, Dash, LONG, Moka, Ours, Quick, Sharded, Visit};
 use super::pages::{pages, sorted};
 use super::resident::{RESIDENT, resident};
-use super::{LONG, SIZES, VALUE, filled, operate};
+use super::work::{SIZES, VALUE, filled, operate};
 use crate::Args;
 
 const GET: &str = "get by entries";

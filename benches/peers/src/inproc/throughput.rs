@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use store_benches::{Contender, Keys, Report, Workload, compare};
 
-use super::caches::{self, Cache, Visit};
-use super::{LONG, filled, operate};
+use super::caches::{self, Cache, LONG, Visit};
+use super::work::{filled, operate};
 use crate::Args;
 
 /// A row: what asks for it, what the table calls it, how many of a hundred operations write, and what entries live.
