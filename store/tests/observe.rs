@@ -159,6 +159,10 @@ impl Observer for Scribe {
 }
 
 impl StoreObserver for Scribe {
+    fn has_spans(&self) -> bool {
+        true
+    }
+
     fn timing(&self) -> Timing {
         Timing::Always
     }

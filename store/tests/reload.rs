@@ -142,7 +142,7 @@ fn a_pinned_handle_stays_on_its_store_and_ends_with_it() {
     service.reload(&sled("two")).unwrap();
     block_on(handle.set("k", "two", Expiry::Default)).unwrap();
     for _ in 0..2 {
-        let gone = pinned.try_get::<String>("k").map_or_else(|| block_on(pinned.get::<String>("k")), |got| got);
+        let gone = pinned.try_get::<String>("k").unwrap_or_else(|| block_on(pinned.get::<String>("k")));
         assert_eq!(gone.unwrap_err().kind(), Kind::Unavailable, "it is closed, and the other is not asked");
     }
     assert_eq!(block_on(handle.get::<String>("k")).unwrap().as_deref(), Some("two"));

@@ -11,7 +11,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use super::Handle;
 use crate::config::Settings;
-use crate::observe::{Kept, Operation, Tally, Watch, Watchers};
+use crate::observe::{Kept, Operation, Tally, Watch};
 use crate::policy::Action;
 use crate::slot::{Running, Slot, denied};
 use crate::{BoxFuture, Context, Error, Key, Kind, Result, Store, TryStore, Value};
@@ -154,7 +154,7 @@ impl Handle {
 
     /// An operation that may not wait: asks what its checks let through, and makes something of the answer. Watched, if anybody
     /// watches.
-    #[inline]
+    #[inline(always)]
     pub(super) fn at_once<'a, T, U: Tally, Q: Question<'a, T>>(
         &'a self,
         operation: Operation,
@@ -163,14 +163,12 @@ impl Handle {
         read: impl FnOnce(T) -> Result<U>,
     ) -> Option<Result<U>> {
         let slot = self.slot();
-        match slot.watchers() {
-            None => match self.begin(slot, asked) {
-                Begun::Done(answer) => {
-                    Some(answer.and_then(read).map_err(|error| explain(slot, operation, key, error)))
-                }
-                Begun::Waits(_) => None,
-            },
-            Some(watchers) => self.at_once_watched(slot, watchers, operation, key, asked, read),
+        if slot.is_watched() {
+            return self.at_once_watched(slot, operation, key, asked, read);
+        }
+        match self.begin(slot, asked) {
+            Begun::Done(answer) => Some(answer.and_then(read).map_err(|error| explain(slot, operation, key, error))),
+            Begun::Waits(_) => None,
         }
     }
 
@@ -178,13 +176,12 @@ impl Handle {
     fn at_once_watched<'a, T, U: Tally, Q: Question<'a, T>>(
         &'a self,
         slot: &'a Slot,
-        watchers: &'a Watchers,
         operation: Operation,
         key: Option<&'a [u8]>,
         asked: impl FnOnce(Call<'a>) -> Result<Q>,
         read: impl FnOnce(T) -> Result<U>,
     ) -> Option<Result<U>> {
-        let mut watch = watchers.watch(operation, key, slot.waits());
+        let mut watch = slot.watch(operation, key);
         match watch.run(|| self.begin(slot, asked)) {
             Begun::Done(answer) => {
                 let answer = answer.and_then(read).map_err(|error| explain(slot, operation, key, error));
@@ -206,18 +203,17 @@ impl Handle {
         read: R,
     ) -> Asked<'a, T, U, R> {
         let slot = self.slot();
-        match slot.watchers() {
-            None => match self.begin(slot, asked) {
-                Begun::Done(answer) => {
-                    let answer = answer.and_then(read).map_err(|error| explain(slot, operation, key, error));
-                    Asked::Answered(answer)
-                }
-                Begun::Waits(question) => {
-                    let running = slot.run(question.later(&*slot.store));
-                    Asked::Waiting(Waiting { operation, key, running, read: Some(read), watch: None })
-                }
-            },
-            Some(watchers) => self.asking_watched(slot, watchers, operation, key, asked, read),
+        if slot.is_watched() {
+            return self.asking_watched(slot, operation, key, asked, read);
+        }
+        match self.begin(slot, asked) {
+            Begun::Done(answer) => {
+                Asked::Answered(answer.and_then(read).map_err(|error| explain(slot, operation, key, error)))
+            }
+            Begun::Waits(question) => {
+                let running = slot.run(question.later(&*slot.store));
+                Asked::Waiting(Waiting { operation, key, running, read: Some(read), watch: None })
+            }
         }
     }
 
@@ -225,13 +221,12 @@ impl Handle {
     fn asking_watched<'a, T, U: Tally, Q: Question<'a, T>, R: FnOnce(T) -> Result<U> + Unpin>(
         &'a self,
         slot: &'a Slot,
-        watchers: &'a Watchers,
         operation: Operation,
         key: Option<&'a [u8]>,
         asked: impl FnOnce(Call<'a>) -> Result<Q>,
         read: R,
     ) -> Asked<'a, T, U, R> {
-        let mut watch = watchers.watch(operation, key, slot.waits());
+        let mut watch = slot.watch(operation, key);
         match watch.run(|| self.begin(slot, asked)) {
             Begun::Done(answer) => {
                 let answer = answer.and_then(read).map_err(|error| explain(slot, operation, key, error));
@@ -239,7 +234,7 @@ impl Handle {
                 Asked::Answered(answer)
             }
             Begun::Waits(question) => {
-                let (running, watch) = (slot.run(question.later(&*slot.store)), Kept::new(Some(watch)));
+                let (running, watch) = (slot.run(question.later(&*slot.store)), Kept::new(watch));
                 Asked::Waiting(Waiting { operation, key, running, read: Some(read), watch: Some(Box::new(watch)) })
             }
         }
@@ -309,7 +304,7 @@ impl<T, U: Tally, R: FnOnce(T) -> Result<U>> Future for Waiting<'_, T, R> {
         let Some(read) = this.read.take() else { return Poll::Pending };
         let answer = answer.and_then(read);
         let answer = answer.map_err(|error| explain(this.running.slot(), this.operation, this.key, error));
-        if let Some(watch) = this.watch.take() {
+        if let Some(mut watch) = this.watch.take() {
             watch.end(&answer);
         }
         Poll::Ready(answer)
@@ -321,13 +316,11 @@ pub(super) fn told<T: Tally>(
     slot: &Slot,
     operation: Operation,
     key: Option<&[u8]>,
-    watch: Option<Watch<'_>>,
+    mut watch: Watch<'_>,
     answer: Result<T>,
 ) -> Result<T> {
     let result = answer.map_err(|error| explain(slot, operation, key, error));
-    if let Some(watch) = watch {
-        watch.end(&result);
-    }
+    watch.end(&result);
     result
 }
 

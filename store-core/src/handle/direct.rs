@@ -16,7 +16,7 @@ impl Handle {
     #[inline]
     pub fn try_set_encoded(&self, key: &[u8], encoded: &[u8], expiry: Expiry) -> Option<Result<()>> {
         let slot = self.slot();
-        if slot.watchers().is_some() {
+        if slot.is_watched() {
             return self.try_set(key, &Raw(encoded), expiry);
         }
         match self.set_now(slot, key, encoded, expiry)? {

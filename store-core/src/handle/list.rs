@@ -75,11 +75,7 @@ impl Handle {
         let mut watch = slot.watch(Operation::List, None);
         let mut cx = TaskContext::from_waker(Waker::noop());
         // Nothing is awaited in this mode, so one poll ends it.
-        let mut work = || pin!(self.list_in(Mode::Now, options)).poll(&mut cx);
-        let done = match &mut watch {
-            None => work(),
-            Some(watch) => watch.run(work),
-        };
+        let done = watch.run(|| pin!(self.list_in(Mode::Now, options)).poll(&mut cx));
         let answer = match done {
             // Nothing was started: nobody is told.
             Poll::Ready(Err(Stop::WouldWait)) | Poll::Pending => return None,

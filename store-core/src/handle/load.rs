@@ -45,7 +45,7 @@ impl Handle {
     /// As [`get_or_set`](Handle::get_or_set), less what comes of loading.
     pub fn try_hit<V: Decode>(&self, key: impl AsRef<[u8]>, options: &LoadOptions) -> Option<Result<V>> {
         let (key, slot) = (key.as_ref(), self.slot());
-        if slot.watchers().is_some() {
+        if slot.is_watched() {
             return None;
         }
         let asked = self.call_on(slot).and_then(|call| Ok((call, call.check_load(key, options)?)));

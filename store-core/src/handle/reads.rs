@@ -32,6 +32,8 @@ impl Handle {
     }
 
     /// [`get`](Handle::get), at once or not at all.
+    // Always: through a call of its own the answer would go through memory once more.
+    #[inline(always)]
     pub fn try_get<V: Decode>(&self, key: impl AsRef<[u8]>) -> Option<Result<Option<V>>> {
         let key = key.as_ref();
         self.at_once(Operation::Get, Some(key), |call| call.get(key), decode)

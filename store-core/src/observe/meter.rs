@@ -1,18 +1,19 @@
 //! The observer that counts.
 
-use std::cell::Cell;
+use std::array;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::lanes::Lanes;
 use super::latency::Recorder;
 use super::{Ended, Ending, Latency, Observer, Operation, Span, StoreObserver, Timing};
 use crate::Kind;
 
 /// Counts what stores do: calls, hits, misses, errors by kind, latencies, per store and operation. Clones are the same meter.
 ///
-/// Counting touches a line of memory that few other threads do; a snapshot visits all of them. A store that a new configuration no
+/// Each thread counts in memory of its own; a snapshot visits all of it. A store that a new configuration no
 /// longer has keeps its numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<Mutex<BTreeMap<Arc<str>, Arc<Counters>>>>);
@@ -28,11 +29,10 @@ impl Meter {
     #[must_use]
     pub fn operations(&self) -> Vec<StoreOperations> {
         let stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = |(id, counters): (&Arc<str>, &Arc<Counters>)| StoreOperations {
-            store: Arc::clone(id),
-            operations: Operation::ALL.into_iter().filter_map(|operation| counters.read(operation)).collect(),
-        };
-        stores.iter().map(read).collect()
+        stores
+            .iter()
+            .map(|(id, counters)| StoreOperations { store: Arc::clone(id), operations: counters.read() })
+            .collect()
     }
 }
 
@@ -123,76 +123,72 @@ impl OperationStats {
     }
 }
 
-/// Of one store. What is never called takes no memory.
+const OPERATIONS: usize = Operation::ALL.len();
+/// What a call on one key is counted as: it found it, it did not, or it looked for none. One addition for each call.
+const HIT: usize = 0;
+const MISS: usize = 1;
+const OTHER: usize = 2;
+const COUNTS: usize = 3 * OPERATIONS;
+
+/// Of one store.
 #[derive(Default)]
-struct Counters([OnceLock<Box<Cells>>; Operation::ALL.len()]);
+struct Counters {
+    lanes: Lanes<COUNTS>,
+    /// What is counted seldom, of each operation. What is never called takes no memory.
+    seldom: [OnceLock<Box<Seldom>>; OPERATIONS],
+}
 
 /// Of one operation.
-#[derive(Debug)]
-struct Cells {
-    /// What is counted always: in several places, so that threads seldom meet.
-    stripes: Box<[Stripe]>,
+#[derive(Default)]
+struct Seldom {
+    /// Calls that looked for many keys, and what they found.
+    batches: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
     errors: [AtomicU64; Kind::ALL.len()],
     dropped: AtomicU64,
     latency: Recorder,
 }
 
-/// On cache lines of its own.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Stripe {
-    /// Calls that looked for one key and found it, or did not, or looked for none: one addition for each call.
-    hit: AtomicU64,
-    miss: AtomicU64,
-    other: AtomicU64,
-    /// Calls that looked for many keys, and what they found.
-    batches: AtomicU64,
-    hits: AtomicU64,
-    misses: AtomicU64,
-}
-
-impl Stripe {
-    #[inline]
-    fn count(&self, hits: u64, misses: u64) {
-        let one = match (hits, misses) {
-            (1, 0) => &self.hit,
-            (0, 1) => &self.miss,
-            (0, 0) => &self.other,
-            _ => {
-                self.hits.fetch_add(hits, Relaxed);
-                self.misses.fetch_add(misses, Relaxed);
-                &self.batches
-            }
-        };
-        one.fetch_add(1, Relaxed);
-    }
-
-    fn done(&self) -> u64 {
-        [&self.hit, &self.miss, &self.other, &self.batches].into_iter().map(|count| count.load(Relaxed)).sum()
-    }
-
-    fn hits(&self) -> u64 {
-        self.hit.load(Relaxed) + self.hits.load(Relaxed)
-    }
-
-    fn misses(&self) -> u64 {
-        self.miss.load(Relaxed) + self.misses.load(Relaxed)
-    }
-}
-
 impl Counters {
-    fn read(&self, operation: Operation) -> Option<OperationStats> {
-        let cells = self.0[operation.index()].get()?;
-        let sum = |count: fn(&Stripe) -> u64| cells.stripes.iter().map(count).sum();
-        Some(OperationStats {
-            operation,
-            done: sum(Stripe::done),
-            hits: sum(Stripe::hits),
-            misses: sum(Stripe::misses),
-            dropped: cells.dropped.load(Relaxed),
-            latency: cells.latency.read(),
-            errors: std::array::from_fn(|kind| cells.errors[kind].load(Relaxed)),
-        })
+    fn seldom(&self, operation: Operation) -> &Seldom {
+        self.seldom[operation.index()].get_or_init(Box::default)
+    }
+
+    #[cold]
+    fn batch(&self, operation: Operation, hits: u64, misses: u64) {
+        let seldom = self.seldom(operation);
+        seldom.batches.fetch_add(1, Relaxed);
+        seldom.hits.fetch_add(hits, Relaxed);
+        seldom.misses.fetch_add(misses, Relaxed);
+    }
+
+    /// Of the operations that were called.
+    fn read(&self) -> Vec<OperationStats> {
+        let counts = self.lanes.read();
+        let stats = Operation::ALL.into_iter().map(|operation| {
+            let of = |what: usize| counts[3 * operation.index() + what];
+            let (hit, miss, other) = (of(HIT), of(MISS), of(OTHER));
+            let mut stats = OperationStats {
+                operation,
+                done: hit + miss + other,
+                hits: hit,
+                misses: miss,
+                dropped: 0,
+                latency: Latency::default(),
+                errors: [0; Kind::ALL.len()],
+            };
+            if let Some(seldom) = self.seldom[operation.index()].get() {
+                stats.done += seldom.batches.load(Relaxed);
+                stats.hits += seldom.hits.load(Relaxed);
+                stats.misses += seldom.misses.load(Relaxed);
+                stats.dropped = seldom.dropped.load(Relaxed);
+                stats.latency = seldom.latency.read();
+                stats.errors = array::from_fn(|kind| seldom.errors[kind].load(Relaxed));
+            }
+            stats
+        });
+        stats.filter(|stats| stats.calls() > 0).collect()
     }
 }
 
@@ -201,47 +197,32 @@ impl StoreObserver for Counters {
         Timing::Sampled
     }
 
+    fn has_spans(&self) -> bool {
+        false
+    }
+
     fn begin(&self, _operation: Operation, _key: Option<&[u8]>) -> Option<Box<dyn Span>> {
         None
     }
 
     fn end(&self, ended: &Ended<'_>) {
-        let cells = self.0[ended.operation.index()].get_or_init(Cells::new);
+        let operation = ended.operation;
         match ended.outcome {
-            Ending::Done { hits, misses } => cells.stripe().count(hits, misses),
+            Ending::Done { hits, misses } if hits + misses <= 1 => {
+                let what = if hits == 1 { HIT } else { OTHER - usize::from(misses == 1) };
+                self.lanes.add(3 * operation.index() + what);
+            }
+            Ending::Done { hits, misses } => self.batch(operation, hits, misses),
             Ending::Failed(error) => {
-                cells.errors[error.kind() as usize].fetch_add(1, Relaxed);
+                self.seldom(operation).errors[error.kind() as usize].fetch_add(1, Relaxed);
             }
             Ending::Dropped => {
-                cells.dropped.fetch_add(1, Relaxed);
+                self.seldom(operation).dropped.fetch_add(1, Relaxed);
             }
         }
         if let Some(elapsed) = ended.elapsed {
-            cells.latency.record(elapsed);
+            self.seldom(operation).latency.record(elapsed);
         }
-    }
-}
-
-impl Cells {
-    fn new() -> Box<Cells> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let stripes = threads.next_power_of_two().min(16);
-        Box::new(Cells {
-            stripes: (0..stripes).map(|_| Stripe::default()).collect(),
-            errors: Default::default(),
-            dropped: AtomicU64::new(0),
-            latency: Recorder::default(),
-        })
-    }
-
-    /// The one for this thread. A thread is known by where its own memory lies.
-    fn stripe(&self) -> &Stripe {
-        thread_local! {
-            static HERE: Cell<u8> = const { Cell::new(0) };
-        }
-        let here = HERE.with(|here| std::ptr::from_ref(here).addr() as u64);
-        let spread = here.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
-        &self.stripes[usize::try_from(spread).unwrap_or(0) & (self.stripes.len() - 1)]
     }
 }
 

@@ -9,6 +9,7 @@
 //! evictions, handles that are out) is in [`Registry::stats`](crate::Registry::stats). [`read`] walks over both as metrics with names
 //! and labels; every exporter is made from it. [`prometheus`] is the one that needs no other library.
 
+mod lanes;
 mod latency;
 mod meter;
 mod metric;
@@ -39,6 +40,9 @@ pub trait Observer: fmt::Debug + Send + Sync + 'static {
 pub trait StoreObserver: fmt::Debug + Send + Sync + 'static {
     /// How often an operation should be timed.
     fn timing(&self) -> Timing;
+
+    /// Whether [`begin`](StoreObserver::begin) makes spans. It is not asked if not.
+    fn has_spans(&self) -> bool;
 
     /// An operation begins. What this returns is entered whenever the operation works, and left whenever it waits.
     ///

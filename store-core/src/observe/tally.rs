@@ -10,12 +10,14 @@ pub(crate) trait Tally {
 
 /// What looks for one key.
 impl<T> Tally for Option<T> {
+    #[inline]
     fn tally(&self) -> (u64, u64) {
         self.is_some().tally()
     }
 }
 
 impl Tally for bool {
+    #[inline]
     fn tally(&self) -> (u64, u64) {
         (u64::from(*self), u64::from(!*self))
     }
@@ -23,6 +25,7 @@ impl Tally for bool {
 
 /// What looks for many.
 impl<T: Tally> Tally for Vec<T> {
+    #[inline]
     fn tally(&self) -> (u64, u64) {
         self.iter().fold((0, 0), |(hits, misses), one| {
             let (hit, miss) = one.tally();
@@ -38,6 +41,7 @@ pub(crate) struct Counted<T> {
 }
 
 impl<T> Tally for Counted<T> {
+    #[inline]
     fn tally(&self) -> (u64, u64) {
         self.found.tally()
     }

@@ -189,9 +189,7 @@ impl Registry {
             Err(error) => Err(error),
             Ok(entry) => Ok(Handle::on(Arc::clone(entry.slot.get()?), cx.clone())),
         };
-        if let Some(watch) = watch(self.0.entry(id).as_deref()) {
-            watch.end(&result);
-        }
+        watch(self.0.entry(id).as_deref()).end(&result);
         Some(result)
     }
 
@@ -295,10 +293,9 @@ async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T
 }
 
 /// Only stores that there are: an id that a caller made up is nobody's.
-fn watch(entry: Option<&Entry>) -> Option<Watch<'_>> {
-    let entry = entry?;
-    let watchers = entry.watchers.as_ref()?;
-    Some(watchers.watch(Operation::Acquire, None, entry.slot.get().is_none()))
+fn watch(entry: Option<&Entry>) -> Watch<'_> {
+    let waits = entry.is_some_and(|entry| entry.slot.get().is_none());
+    Watch::begin(entry.and_then(|entry| entry.watchers.as_deref()), Operation::Acquire, None, waits)
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -68,12 +68,7 @@ impl Slot {
     /// The same open store with other settings.
     pub(crate) fn with_settings(&self, settings: Settings) -> Arc<Slot> {
         let (flights, life) = (Arc::clone(&self.flights), Arc::clone(&self.life));
-        Arc::new(Slot {
-            settings,
-            flights,
-            life,
-            ..self.with_store(Arc::clone(&self.store), settings, self.watchers.clone())
-        })
+        Arc::new(Slot { flights, life, ..self.with_store(Arc::clone(&self.store), settings, self.watchers.clone()) })
     }
 
     /// The same handles on another store.
@@ -127,20 +122,16 @@ impl Slot {
         slot
     }
 
-    /// Whether the store has no synchronous path.
-    pub(crate) fn waits(&self) -> bool {
-        self.now.is_none()
-    }
-
-    /// Who wants to know of operations: most often nobody.
+    /// Whether anybody wants to know of operations: most often nobody.
     #[inline]
-    pub(crate) fn watchers(&self) -> Option<&Watchers> {
-        self.watchers.as_deref()
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watchers.is_some()
     }
 
-    /// Begins to watch an operation, if anybody wants to know.
-    pub(crate) fn watch<'a>(&'a self, operation: Operation, key: Option<&[u8]>) -> Option<Watch<'a>> {
-        Some(self.watchers()?.watch(operation, key, self.waits()))
+    /// Begins to watch an operation, if anybody wants to know: most often nobody.
+    #[inline]
+    pub(crate) fn watch<'a>(&'a self, operation: Operation, key: Option<&[u8]>) -> Watch<'a> {
+        Watch::begin(self.watchers.as_deref(), operation, key, self.now.is_none())
     }
 }
 

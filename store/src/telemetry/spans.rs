@@ -52,6 +52,10 @@ struct StoreSpans {
 }
 
 impl StoreObserver for StoreSpans {
+    fn has_spans(&self) -> bool {
+        true
+    }
+
     fn timing(&self) -> Timing {
         // Whoever listens to spans takes the time.
         Timing::Never
