@@ -1,13 +1,10 @@
-//! Options, and how configuration makes a store.
+//! Options: those of configurations, and those of the builder.
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use serde::Deserialize;
 use store_core::config::Size;
-use store_core::{Backend, Clock, Error, OpenContext, Result, Store};
-
-use crate::MemoryStore;
+use store_core::{Clock, Error, Result};
 
 /// What a full store does with a write that needs room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -38,40 +35,24 @@ pub struct MemoryOptions {
     pub on_full: OnFull,
 }
 
-/// The backend `memory`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MemoryBackend;
-
-#[async_trait]
-impl Backend for MemoryBackend {
-    type Options = MemoryOptions;
-
-    const NAME: &'static str = "memory";
-
-    fn check(&self, options: &MemoryOptions) -> Result<()> {
-        let limits = [("max_entries", options.max_entries), ("max_bytes", options.max_bytes.map(|size| size.0))];
+impl MemoryOptions {
+    /// Refuses what makes no sense.
+    pub(crate) fn check(&self) -> Result<()> {
+        let limits = [("max_entries", self.max_entries), ("max_bytes", self.max_bytes.map(|size| size.0))];
         for (name, limit) in limits {
             if limit == Some(0) {
                 return Err(Error::invalid(format!("{name} must be 1 or more; leave it out for no limit"))
                     .with_detail("key", name));
             }
         }
-        if options.on_full != OnFull::Reject && limits.iter().all(|(_, limit)| limit.is_none()) {
+        if self.on_full != OnFull::Reject && limits.iter().all(|(_, limit)| limit.is_none()) {
             return Err(Error::invalid("on_full needs a limit: max_entries or max_bytes").with_detail("key", "on_full"));
         }
         Ok(())
     }
-
-    async fn open(&self, options: &MemoryOptions, cx: OpenContext) -> Result<Arc<dyn Store>> {
-        self.check(options)?;
-        let mut builder = MemoryStore::builder().on_full(options.on_full).clock(cx.clock);
-        builder.max_entries = options.max_entries;
-        builder.max_bytes = options.max_bytes.map(|size| size.0);
-        Ok(Arc::new(builder.build()))
-    }
 }
 
-/// Makes a [`MemoryStore`]. See [`MemoryStore::builder`].
+/// Makes a [`MemoryStore`](crate::MemoryStore). See [`MemoryStore::builder`](crate::MemoryStore::builder).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
@@ -132,12 +113,6 @@ impl Builder {
     pub fn background(mut self, background: bool) -> Builder {
         self.background = background;
         self
-    }
-
-    /// Makes the store.
-    #[must_use]
-    pub fn build(self) -> MemoryStore {
-        MemoryStore::from_builder(self)
     }
 
     /// Many shards serve many threads; few make listing cheap, which visits all of them, and eviction exact.

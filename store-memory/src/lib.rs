@@ -8,7 +8,8 @@
 //! Keys are spread by a keyed hash over shards, each under a read-write lock (`shard`). A shard's hash table (`table`) leads to
 //! the record, one allocation with key, value, version and deadline (`record`), which reads share instead of copying. An
 //! ordered index (`order`) and a timing wheel (`wheel`) refer to entries by the number of their slot (`slab`). A store that
-//! evicts marks uses (`recency`). A thread frees expired entries in the background (`sweeper`).
+//! evicts marks uses (`recency`); a full one makes room (`room`) within its limits (`limits`). Expired entries are freed a few at
+//! a time (`reclaim`), in the background by a thread (`sweeper`).
 //!
 //! # Cost
 //! A read is one hash, one probe, and a shared lock; it looks at the clock only if the entry has a deadline. Setting a
@@ -31,6 +32,7 @@
 //! # Ok(())
 //! # }
 //! ```
+mod backend;
 mod config;
 mod due;
 mod entries;
@@ -39,7 +41,9 @@ mod ops;
 mod order;
 mod page;
 mod recency;
+mod reclaim;
 mod record;
+mod room;
 mod shard;
 mod slab;
 mod stats;
@@ -49,7 +53,8 @@ mod table;
 mod tick;
 mod wheel;
 
-pub use config::{Builder, MemoryBackend, MemoryOptions, OnFull};
+pub use backend::MemoryBackend;
+pub use config::{Builder, MemoryOptions, OnFull};
 pub use stats::Stats;
 pub use store::MemoryStore;
 

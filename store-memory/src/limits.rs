@@ -1,17 +1,11 @@
-//! How much a store may hold, and what happens when it is full (rule E6).
+//! How much a store may hold (rule E6), and how much it does.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use store_core::{Error, Result};
+use store_core::Error;
 
 use crate::config::OnFull;
 use crate::record::{self, Record};
-use crate::store::Inner;
-
-/// Writers that keep losing the room they made to others give up after so many rounds.
-const ROUNDS: usize = 64;
-/// Expired entries that are freed under one lock while a writer looks for room.
-const STEP: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Limits {
@@ -26,7 +20,7 @@ pub(crate) struct Limits {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Need {
     entries: u64,
-    bytes: u64,
+    pub(crate) bytes: u64,
     /// Bytes that an entry to be replaced occupies.
     spared: u64,
 }
@@ -92,7 +86,7 @@ impl Limits {
         self.bytes.fetch_sub(bytes, Relaxed);
     }
 
-    fn has_room(&self, need: Need) -> bool {
+    pub(crate) fn has_room(&self, need: Need) -> bool {
         let fits = |used: &AtomicU64, max: Option<u64>, more: u64, less: u64| {
             more <= less || max.is_none_or(|max| (used.load(Relaxed) + more).saturating_sub(less) <= max)
         };
@@ -100,7 +94,7 @@ impl Limits {
             && fits(&self.bytes, self.max_bytes, need.bytes, need.spared)
     }
 
-    fn error(&self, need: Need) -> Error {
+    pub(crate) fn error(&self, need: Need) -> Error {
         let (message, limit) = match (self.max_bytes, self.max_entries) {
             (Some(max), _) if need.bytes > max => ("the entry is larger than max_bytes of the store", max),
             (_, Some(max)) if need.entries > 0 && self.entries.load(Relaxed) >= max => {
@@ -110,62 +104,5 @@ impl Limits {
             (None, max) => ("the store is full", max.unwrap_or(0)),
         };
         Error::capacity(message).with_detail("limit", limit)
-    }
-}
-
-/// A writer's way to room, over as many attempts as it takes.
-#[derive(Debug, Default)]
-pub(crate) struct Attempts(usize);
-
-impl Inner {
-    /// Makes room in a full store: expired entries first, whichever shard they are in; then, if the store evicts, the least
-    /// valuable. No lock may be held. `Ok` means: try again.
-    #[cold]
-    pub(crate) fn make_room(&self, attempts: &mut Attempts, need: Need, shard: usize, key: &[u8]) -> Result<()> {
-        let Some(limits) = &self.limits else { return Ok(()) };
-        attempts.0 += 1;
-        if attempts.0 > ROUNDS || limits.max_bytes.is_some_and(|max| need.bytes > max) {
-            return Err(limits.error(need));
-        }
-        let count = self.shards.len();
-        let mut freed = Vec::new();
-        for number in 0..count {
-            loop {
-                let step = self.shards[(shard + number) % count].write().reclaim(self.clock.coarse(), STEP, &mut freed);
-                self.counters.swept_by_writes.fetch_add(freed.len() as u64, Relaxed);
-                self.counters.reclaimed.fetch_add(freed.len() as u64, Relaxed);
-                freed.clear();
-                if limits.has_room(need) {
-                    return Ok(());
-                }
-                if step.done {
-                    break;
-                }
-            }
-        }
-        if limits.on_full == OnFull::Reject {
-            return Err(limits.error(need));
-        }
-        let mut without = 0;
-        let mut number = shard;
-        while without < count {
-            let evicted = {
-                let mut shard = self.shards[number % count].write();
-                let victim = shard.victim(key);
-                victim.and_then(|slot| shard.remove_slot(slot))
-            };
-            match evicted {
-                Some(_) => {
-                    without = 0;
-                    self.counters.evicted.fetch_add(1, Relaxed);
-                    if limits.has_room(need) {
-                        return Ok(());
-                    }
-                }
-                None => without += 1,
-            }
-            number += 1;
-        }
-        Err(limits.error(need))
     }
 }

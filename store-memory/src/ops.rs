@@ -6,8 +6,9 @@ use store_core::{
     Written,
 };
 
-use crate::limits::{Attempts, Need};
+use crate::limits::Need;
 use crate::record::Record;
+use crate::room::Attempts;
 use crate::shard::{Shard, is_live};
 use crate::store::Inner;
 

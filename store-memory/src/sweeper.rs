@@ -11,14 +11,19 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use store_core::Deadline;
 
-use crate::store::Inner;
-
-/// Entries freed under one lock.
-const STEP: usize = 16;
 /// The shortest time between two passes.
 const PACE: Duration = Duration::from_millis(10);
 /// The longest, while something may expire: the machine may have slept, or an injected clock been moved.
 const LONGEST: Duration = Duration::from_millis(500);
+
+/// What is swept.
+pub(crate) trait Sweep: Send + Sync {
+    /// The time by its clock, in whole milliseconds.
+    fn now(&self) -> u64;
+
+    /// Frees everything that has expired, a few entries at a time. Returns when there will be more to do, in milliseconds.
+    fn sweep(&self) -> Option<u64>;
+}
 
 #[derive(Debug)]
 pub(crate) struct Sweeper(Arc<Shared>);
@@ -31,9 +36,9 @@ struct Shared {
     wake: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    store: Weak<Inner>,
+    store: Weak<dyn Sweep>,
     started: bool,
     stopped: bool,
     /// The earliest deadline that was news.
@@ -41,9 +46,9 @@ struct State {
 }
 
 impl Sweeper {
-    pub(crate) fn new(background: bool, store: Weak<Inner>) -> Sweeper {
+    pub(crate) fn new<S: Sweep + 'static>(background: bool, store: Weak<S>) -> Sweeper {
         let planned = if background { u64::MAX } else { 0 };
-        let state = State { store, ..State::default() };
+        let state = State { store, started: false, stopped: false, earliest: None };
         Sweeper(Arc::new(Shared { planned: AtomicU64::new(planned), state: Mutex::new(state), wake: Condvar::new() }))
     }
 
@@ -91,7 +96,7 @@ impl Drop for Sweeper {
 }
 
 impl Shared {
-    fn run(&self, store: &Weak<Inner>) {
+    fn run(&self, store: &Weak<dyn Sweep>) {
         loop {
             {
                 // From here on every deadline is news: the pass may be beyond its shard already.
@@ -102,9 +107,9 @@ impl Shared {
                 state.earliest = None;
                 self.planned.store(u64::MAX, Relaxed);
             }
-            let Some(inner) = store.upgrade() else { return };
-            let next = inner.sweep();
-            drop(inner);
+            let Some(swept) = store.upgrade() else { return };
+            let next = swept.sweep();
+            drop(swept);
             let mut state = self.state.lock();
             state.earliest = state.earliest.into_iter().chain(next).min();
             // At least the pace, whatever is news meanwhile.
@@ -120,9 +125,9 @@ impl Shared {
                     continue;
                 };
                 self.planned.store(earliest, Relaxed);
-                let Some(inner) = store.upgrade() else { return };
-                let now = inner.clock.coarse().millis_floor();
-                drop_outside(&mut state, inner);
+                let Some(swept) = store.upgrade() else { return };
+                let now = swept.now();
+                drop_outside(&mut state, swept);
                 if earliest <= now {
                     break;
                 }
@@ -137,52 +142,6 @@ impl Shared {
 }
 
 /// Should this be the last owner of the store, its drop takes the lock to stop the thread.
-fn drop_outside(state: &mut parking_lot::MutexGuard<'_, State>, inner: Arc<Inner>) {
-    parking_lot::MutexGuard::unlocked(state, || drop(inner));
-}
-
-impl Inner {
-    /// Frees everything that has expired, a few entries at a time. Returns when there will be more to do, in milliseconds.
-    fn sweep(&self) -> Option<u64> {
-        let mut next = None;
-        let mut freed = Vec::with_capacity(STEP);
-        for shard in &self.shards {
-            loop {
-                let (step, turn) = {
-                    let mut shard = shard.write();
-                    let step = shard.reclaim(self.clock.coarse(), STEP, &mut freed);
-                    (step, shard.next_turn())
-                };
-                self.counters.reclaimed.fetch_add(step.reclaimed as u64, Relaxed);
-                freed.clear();
-                if step.done {
-                    next = next.into_iter().chain(turn).min();
-                    break;
-                }
-            }
-        }
-        next
-    }
-
-    /// Frees at most `max` expired entries.
-    pub(crate) fn purge(&self, max: usize) -> usize {
-        let mut freed = Vec::with_capacity(STEP);
-        let mut count = 0;
-        for shard in &self.shards {
-            loop {
-                let budget = STEP.min(max - count);
-                if budget == 0 {
-                    return count;
-                }
-                let step = shard.write().reclaim(self.clock.coarse(), budget, &mut freed);
-                count += step.reclaimed;
-                self.counters.reclaimed.fetch_add(step.reclaimed as u64, Relaxed);
-                freed.clear();
-                if step.done {
-                    break;
-                }
-            }
-        }
-        count
-    }
+fn drop_outside(state: &mut parking_lot::MutexGuard<'_, State>, swept: Arc<dyn Sweep>) {
+    parking_lot::MutexGuard::unlocked(state, || drop(swept));
 }
