@@ -33,20 +33,32 @@ fn memory_may_run_out_at_any_point_of_a_call() {
     .unwrap();
     let get = vm.lua.load("local i = ... return (pcall(cache.get, cache, 'k' .. i))").into_function().unwrap();
     let set = vm.lua.load("local i = ... return (pcall(cache.set, cache, 'k' .. i, kept[i]))").into_function().unwrap();
+    let entry = vm.lua.load("local i = ... return (pcall(cache.entry, cache, 'k' .. i))").into_function().unwrap();
     let (mut failed, mut done) = (0, 0);
     for index in 1..=11 {
         for spare in (0..2000).step_by(40).chain((2000..400_000).step_by(20_000)) {
             vm.lua.gc_collect().unwrap();
             vm.lua.set_memory_limit(vm.lua.used_memory() + spare).unwrap();
-            let got = get.call::<bool>(index).unwrap_or(false);
+            let mut got = get.call::<bool>(index).unwrap_or(false);
             let was_set = set.call::<bool>(index).unwrap_or(false);
+            got &= entry.call::<bool>(index).unwrap_or(false);
             vm.lua.set_memory_limit(0).unwrap();
             failed += usize::from(!got);
             done += usize::from(got && was_set);
         }
     }
     assert!(failed > 50 && done > 50, "{failed} failed, {done} done");
-    vm.run("after.lua", "for i = 1, count do equal(cache:get('k' .. i), kept[i]) end").unwrap();
+    vm.run(
+        "after.lua",
+        "for i = 1, count do
+           equal(cache:get('k' .. i), kept[i])
+           local entry = cache:entry('k' .. i)
+           equal(entry.value, kept[i])
+           assert(entry.key == 'k' .. i and #entry.version == 16 and entry.ttl == math.huge)
+         end
+         assert(select('#', cache:entry('absent')) == 2)",
+    )
+    .unwrap();
 }
 
 #[test]
