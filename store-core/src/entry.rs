@@ -32,6 +32,17 @@ enum Other {
     Held(Arc<Box<dyn Holder>>, u32),
 }
 
+impl Other {
+    /// Not inlined, so that [`Payload::as_bytes`] is small enough to be.
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Other::Held(holder, number) => holder.bytes(*number),
+            Other::Owned(bytes, start) => &bytes[*start..],
+            Other::Shared(owner, range) => &owner[range.clone()],
+        }
+    }
+}
+
 /// Holds the bytes of many payloads in whatever form a backend has them, so that a page of a listing need not copy its values.
 pub trait Holder: Send + Sync {
     /// The bytes with this number, the same at each call; none for a number that was never handed out.
@@ -67,11 +78,7 @@ impl Payload {
         match &self.0 {
             Bytes::Empty => &[],
             Bytes::Record(record) => record.value(),
-            Bytes::Other(other) => match &**other {
-                Other::Held(holder, number) => holder.bytes(*number),
-                Other::Owned(bytes, start) => &bytes[*start..],
-                Other::Shared(owner, range) => &owner[range.clone()],
-            },
+            Bytes::Other(other) => other.as_bytes(),
         }
     }
 }
@@ -99,6 +106,7 @@ impl From<&[u8]> for Payload {
 impl Deref for Payload {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.as_bytes()
     }

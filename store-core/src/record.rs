@@ -7,11 +7,14 @@ use triomphe::{Arc, ThinArc};
 
 use crate::Deadline;
 
+/// What every read needs comes first, beside the count of owners that lies before: where a record begins at the end of a
+/// cache line, those two and the key are two lines, asked for at once.
+#[repr(C)]
 struct Head {
-    version: u64,
     /// From the top: the deadline in milliseconds (48 bits, enough until the year 10889; 0 for never), the length of the key
     /// (12), and how many bytes at the end are unused (4).
     rest: AtomicU64,
+    version: u64,
 }
 
 const UNUSED_BITS: u32 = 4;
