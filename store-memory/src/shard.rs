@@ -217,6 +217,15 @@ impl Shard {
         self.wheel.as_ref()?.next_turn()
     }
 
+    /// Has the processor bring what [`reclaim`](Shard::reclaim) needs for the entries that it frees next. Changes nothing, so a
+    /// shared lock is enough for it.
+    pub(crate) fn bring_expired(&self, now: Time, count: usize) {
+        if let Some(wheel) = &self.wheel {
+            let slots: Vec<u32> = wheel.upcoming(now.millis_floor(), &self.entries.slab).take(count).collect();
+            self.bring(&slots);
+        }
+    }
+
     /// Frees expired entries, at most `budget` of them, in the order of their deadlines, and gives memory back that they
     /// leave. Looks at no more than `budget` others.
     pub(crate) fn reclaim(&mut self, now: Time, budget: usize, freed: &mut Vec<Record>) -> Step {
@@ -226,7 +235,6 @@ impl Shard {
             let pop = || wheel.pop(now.millis_floor(), &mut self.entries.slab);
             due.extend(std::iter::from_fn(pop).take(budget));
         }
-        self.bring(&due);
         for slot in due {
             let at = self.entries.locate(slot);
             let deadline = self.entries.table.record(at).map_or(Deadline::NEVER, Record::deadline);

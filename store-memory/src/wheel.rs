@@ -121,22 +121,32 @@ impl Wheel {
         ((round | list as u64) << shift).max(self.time)
     }
 
+    /// The list whose turn has come by `now`: one that is being emptied, or else the first in time.
+    fn due_list(&self, now: u64) -> Option<(usize, usize)> {
+        let draining = self.draining.filter(|&(level, list)| self.heads[level][list] != NIL);
+        draining.or_else(|| self.earliest().filter(|&(level, list)| self.turn_of(level, list) <= now))
+    }
+
+    /// Entries that [`pop`](Wheel::pop) gives next, in that order: not all of them, but those of its next list.
+    pub(crate) fn upcoming<'a>(&self, now: u64, slab: &'a Slab) -> impl Iterator<Item = u32> + use<'a> {
+        let first = self.due_list(now).map_or(NIL, |(level, list)| self.heads[level][list]);
+        let is_one = |at: u32| (at != NIL).then_some(at);
+        std::iter::successors(is_one(first), move |&at| is_one(slab.slot(at).next))
+    }
+
     /// The next entry whose turn has come by `now`, taken out of the wheel. The caller looks at its deadline, and files it
     /// again if that lies ahead. Each call costs O(1).
     pub(crate) fn pop(&mut self, now: u64, slab: &mut Slab) -> Option<u32> {
-        let (level, list) = match self.draining {
-            Some((level, list)) if self.heads[level][list] != NIL => (level, list),
-            _ => {
-                let next = self.earliest().filter(|&(level, list)| self.turn_of(level, list) <= now);
-                self.draining = next;
-                let Some((level, list)) = next else {
-                    self.time = self.time.max(now);
-                    return None;
-                };
-                self.time = self.turn_of(level, list);
-                (level, list)
-            }
+        let next = self.due_list(now);
+        let Some((level, list)) = next else {
+            self.draining = None;
+            self.time = self.time.max(now);
+            return None;
         };
+        if self.draining != next {
+            self.draining = next;
+            self.time = self.turn_of(level, list);
+        }
         let at = self.heads[level][list];
         self.remove(at, slab);
         Some(at)
@@ -213,6 +223,36 @@ mod tests {
             }
             assert_eq!(wheel.next_turn(), None);
         }
+    }
+
+    #[test]
+    fn what_is_upcoming_is_what_is_popped_next() {
+        let mut random = fastrand::Rng::with_seed(4);
+        let deadlines: Vec<u64> = (0..500).map(|_| START + random.u64(1..300)).collect();
+        let mut slab = slab_with(deadlines.len());
+        let mut wheel = Wheel::new(START);
+        (0u32..).zip(&deadlines).for_each(|(at, &deadline)| wheel.insert(at, deadline, &mut slab));
+        let mut popped = 0;
+        for now in START..START + 300 {
+            loop {
+                let told: Vec<u32> = wheel.upcoming(now, &slab).collect();
+                // From a part of a list, too.
+                let some = told.len().min(random.usize(1..4));
+                for &at in &told[..some] {
+                    assert_eq!(wheel.pop(now, &mut slab), Some(at));
+                    if deadlines[at as usize] > now {
+                        wheel.insert(at, deadlines[at as usize], &mut slab);
+                    } else {
+                        popped += 1;
+                    }
+                }
+                if told.is_empty() {
+                    assert_eq!(wheel.pop(now, &mut slab), None);
+                    break;
+                }
+            }
+        }
+        assert_eq!(popped, 500);
     }
 
     #[test]
