@@ -74,6 +74,7 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
 }
 
 /// The short ways of some functions.
+#[cfg_attr(feature = "luau", allow(dead_code, reason = "it has no C functions"))]
 pub(crate) enum Hot {
     /// There are none.
     None,
