@@ -32,7 +32,12 @@ const ROWS: &[Row] = &[
     row("empty loop", "", Some(""), false),
     row("empty Rust function", "empty()", None, false),
     row("string get", "seen[1] = cache:get(k)", Some("seen[1] = dict:get(k)"), true),
-    row("string get, each another", "seen[1] = cache:get(others[i % 1000])", Some("seen[1] = dict:get(others[i % 1000])"), false),
+    row(
+        "string get, each another",
+        "seen[1] = cache:get(others[i % 1000])",
+        Some("seen[1] = dict:get(others[i % 1000])"),
+        false,
+    ),
     row("string set, TTL", "cache:set(k, text, 300)", Some("dict:set(k, text, 300)"), true),
     row("string get, absent", "cache:get('absent')", Some("dict:get('absent')"), true),
     row("{user_id, role} get", "seen[1] = cache:get(t)", Some("seen[1] = decode((dict:get(t)))"), true),
