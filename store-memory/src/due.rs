@@ -4,12 +4,15 @@
 //! the kernel told last and the latest that it can be by now, as the processor's counter says, there mostly is no boundary between milliseconds, and both say
 //! the same as the kernel would. Where there is one between them, the kernel is asked, a few dozen times in a millisecond at most. What is set is what would
 //! have been set with the kernel's time, never early and never late; asking it for each was a fifth of what a write to a small store costs.
+//!
+//! Nor is one early where the counter stands still while the machine sleeps: between the freezing of a process and its thaw the machine stops and starts its
+//! devices, and meanwhile even such a counter runs on for far more ticks than [`WINDOW`]. So what is set first after that is set by the kernel's time.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use store_core::{Clock, Time};
 
+use crate::tagged::Tagged;
 use crate::tick::{counter, counter_is_sound};
 
 /// Beyond so many ticks the kernel is asked in any case.
@@ -17,40 +20,44 @@ const WINDOW: u64 = 1_000_000;
 
 /// See the [module](self).
 pub(crate) struct Due {
-    /// A time that the clock told, in nanoseconds, and a reading of the counter from before that; `None` if the clock is asked each time.
-    last: Option<(AtomicU64, AtomicU64)>,
+    /// A reading of the counter, and a time in nanoseconds that the clock told after that; `None` if the clock is asked each time.
+    last: Option<Tagged>,
 }
 
 impl Due {
     /// For deadlines by this clock; `None` is the machine's own.
     pub(crate) fn new(clock: Option<&dyn Clock>) -> Due {
         let is_system = clock.is_none_or(|clock| clock.system().is_some());
-        Due { last: (is_system && counter_is_sound()).then(Default::default) }
+        Due { last: (is_system && counter_is_sound()).then(|| Tagged::new(0)) }
     }
 
     /// A time that rounds up to the same millisecond as the precise time, which `now` tells.
     #[inline]
     pub(crate) fn time(&self, now: impl FnOnce() -> Time) -> Time {
-        let Some((last_time, last_ticks)) = &self.last else { return now() };
+        let Some(last) = &self.last else { return now() };
         let ticks = counter();
-        // In this order: the time is at least as late as the one that was told after that reading.
-        let since = ticks.wrapping_sub(last_ticks.load(Acquire));
-        let time = last_time.load(Relaxed);
-        // No counter is slower than 1 GHz: a tick is a nanosecond or less. One that was set back is far ahead here.
-        let latest = Time::from_nanos(time.saturating_add(since));
+        let (last_ticks, time) = last.get();
+        // A counter that was set back is far ahead here.
+        let since = ticks.wrapping_sub(last_ticks);
         let time = Time::from_nanos(time);
-        if since < WINDOW && time.millis_ceil() == latest.millis_ceil() {
+        if since < WINDOW && time.millis_ceil() == latest(time, since).millis_ceil() {
             return time;
         }
-        ask(last_time, last_ticks, ticks, now())
+        ask(last, ticks, now())
     }
 }
 
+/// The latest that it can be so many ticks after a time. No counter is slower than 1 GHz: a tick is a nanosecond or less. But a clock that is being corrected runs
+/// faster than the counter, by 500 millionths at most (NTP's limit, and the kernel's); a 1024th is more than that.
+#[inline]
+fn latest(time: Time, ticks: u64) -> Time {
+    Time::from_nanos(time.as_nanos().saturating_add(ticks).saturating_add(ticks / 1024 + 1))
+}
+
 #[cold]
-fn ask(last_time: &AtomicU64, last_ticks: &AtomicU64, ticks: u64, now: Time) -> Time {
-    // The time first. Another thread's reading may be replaced by an earlier one, which only makes the latest time later.
-    last_time.fetch_max(now.as_nanos(), Relaxed);
-    last_ticks.store(ticks, Release);
+fn ask(last: &Tagged, ticks: u64, now: Time) -> Time {
+    // Another thread's reading may be replaced by an earlier one, which only makes the latest time later.
+    last.publish(ticks, now.as_nanos());
     now
 }
 
@@ -100,12 +107,21 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_being_corrected_is_allowed_for() {
+        let time = Time::from_nanos(7);
+        for ticks in [0, 1, 1000, 2000, WINDOW] {
+            let faster = ticks + (ticks * 500).div_ceil(1_000_000);
+            assert!(latest(time, ticks) >= Time::from_nanos(7 + faster), "{ticks}");
+        }
+    }
+
+    #[test]
     fn a_counter_that_was_set_back_is_not_believed() {
         let (clock, due) = (SystemClock::new(), Due::new(None));
-        if let Some((_, ticks)) = &due.last {
+        if let Some(last) = &due.last {
             for ahead in [1, 1 << 40] {
                 due.time(|| clock.now());
-                ticks.store(counter() + WINDOW * ahead, Relaxed);
+                last.publish(counter() + WINDOW * ahead, 0);
                 let before = clock.now();
                 assert!(due.time(|| clock.now()) >= before);
             }

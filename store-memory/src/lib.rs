@@ -50,6 +50,7 @@ mod stats;
 mod store;
 mod sweeper;
 mod table;
+mod tagged;
 mod tick;
 mod wheel;
 
