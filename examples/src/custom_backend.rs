@@ -100,7 +100,7 @@ impl Entries {
 
     fn write(&mut self, key: &[u8], value: &[u8], deadline: Deadline) -> u64 {
         self.writes += 1;
-        let version = self.cipher.version(self.writes);
+        let version = self.cipher.version(self.writes).get();
         self.map.insert(key.into(), Record { value: value.into(), version, deadline });
         version
     }

@@ -1,85 +1,70 @@
 //! What a store gives back: payloads, versions, entries.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use crate::{KeyBuf, Record, Ttl};
+use crate::foreign::Foreign;
+use crate::{Holder, KeyBuf, Record, Ttl};
 
 /// The encoded bytes of one value (MessagePack), immutable.
 ///
 /// A backend hands out either bytes it has just made or a range of an allocation that it shares; how is not part of the type.
 ///
 /// The default is empty, and no allocation.
-#[derive(Clone, Default)]
-pub struct Payload(Bytes);
-
-/// No kind has more than one word beside the tag. So a payload, and the answer of a read around it, is a pair of scalars to the
-/// compiler and travels in two registers. One kind with a second field, in as many bytes, makes it a piece of memory that is
-/// written by words and copied by other ones: each copy waits until the writes, and all cache misses before them, are done.
-#[derive(Clone, Default)]
-enum Bytes {
-    #[default]
-    Empty,
-    Record(Record),
-    Other(Box<Other>),
-}
-
+///
+/// One word, never null: so an `Option<Payload>` is a pointer, and the answer of a read around it a tag and a pointer, which the
+/// compiler returns in two registers. Anything else of the same 16 bytes, a second tag for instance, it returns in memory, written
+/// by words and read at once, where each read waits for the write.
 #[derive(Clone)]
-enum Other {
-    Owned(Vec<u8>, usize),
-    Shared(Arc<[u8]>, Range<usize>),
-    Held(Arc<Box<dyn Holder>>, u32),
-}
+pub struct Payload(Record);
 
-impl Other {
-    /// Not inlined, so that [`Payload::as_bytes`] is small enough to be.
-    fn as_bytes(&self) -> &[u8] {
-        match self {
-            Other::Held(holder, number) => holder.bytes(*number),
-            Other::Owned(bytes, start) => &bytes[*start..],
-            Other::Shared(owner, range) => &owner[range.clone()],
-        }
+/// Up to here a value is copied into a record: that is one allocation, where leading to it would be two.
+const SMALL: usize = 400;
+
+fn small(bytes: &[u8]) -> Option<Payload> {
+    if bytes.len() > SMALL {
+        return None;
     }
-}
-
-/// Holds the bytes of many payloads in whatever form a backend has them, so that a page of a listing need not copy its values.
-pub trait Holder: Send + Sync {
-    /// The bytes with this number, the same at each call; none for a number that was never handed out.
-    fn bytes(&self, number: u32) -> &[u8];
+    Record::new(NonZeroU64::MIN, &[], bytes).map(Payload)
 }
 
 impl Payload {
-    /// A range of a shared allocation, without copying. A range outside of it is cut to fit.
+    /// A range of a shared allocation, without copying more than a few hundred bytes. A range outside of it is cut to fit.
     #[must_use]
     pub fn shared(owner: Arc<[u8]>, range: Range<usize>) -> Payload {
         let end = range.end.min(owner.len());
         let start = range.start.min(end);
-        Payload(Bytes::Other(Box::new(Other::Shared(owner, start..end))))
+        small(&owner[start..end]).unwrap_or_else(|| Payload(Record::foreign(Foreign::Shared(owner, start..end))))
     }
 
-    /// All bytes from `start` on, without copying: for a backend that receives header and payload as one.
+    /// All bytes from `start` on, without copying more than a few hundred: for a backend that receives header and payload as one.
     #[must_use]
     pub fn tail(bytes: Vec<u8>, start: usize) -> Payload {
         let start = start.min(bytes.len());
-        Payload(Bytes::Other(Box::new(Other::Owned(bytes, start))))
+        small(&bytes[start..]).unwrap_or_else(|| Payload(Record::foreign(Foreign::Owned(bytes, start))))
     }
 
-    /// The bytes with this number of a holder, without copying. They live as long as any payload of the holder's.
+    /// The bytes with this number of a holder, without copying more than a few hundred. They live as long as any payload of the
+    /// holder's.
     #[must_use]
     pub fn held(holder: Arc<Box<dyn Holder>>, number: u32) -> Payload {
-        Payload(Bytes::Other(Box::new(Other::Held(holder, number))))
+        small(holder.bytes(number)).unwrap_or_else(|| Payload(Record::foreign(Foreign::Held(holder, number))))
     }
 
     /// The bytes.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        match &self.0 {
-            Bytes::Empty => &[],
-            Bytes::Record(record) => record.value(),
-            Bytes::Other(other) => other.as_bytes(),
-        }
+        self.0.value()
+    }
+}
+
+impl Default for Payload {
+    fn default() -> Payload {
+        static EMPTY: LazyLock<Payload> = LazyLock::new(|| Payload(Record::foreign(Foreign::Owned(Vec::new(), 0))));
+        EMPTY.clone()
     }
 }
 
@@ -87,7 +72,7 @@ impl Payload {
 impl From<Record> for Payload {
     #[inline]
     fn from(record: Record) -> Payload {
-        Payload(Bytes::Record(record))
+        Payload(record)
     }
 }
 
@@ -99,7 +84,7 @@ impl From<Vec<u8>> for Payload {
 
 impl From<&[u8]> for Payload {
     fn from(bytes: &[u8]) -> Payload {
-        Payload::from(bytes.to_vec())
+        small(bytes).unwrap_or_else(|| Payload::from(bytes.to_vec()))
     }
 }
 
@@ -205,9 +190,20 @@ impl VersionCipher {
         VersionCipher::new([random_u64(), random_u64()])
     }
 
-    /// The version of a counter's value.
+    /// The version of a counter's value. None is 0: the counter that would have that takes what belongs to the last counter of all,
+    /// which nobody reaches.
     #[must_use]
-    pub const fn version(self, counter: u64) -> u64 {
+    pub const fn version(self, counter: u64) -> NonZeroU64 {
+        match NonZeroU64::new(self.mixed(counter)) {
+            Some(version) => version,
+            None => match NonZeroU64::new(self.mixed(u64::MAX)) {
+                Some(version) => version,
+                None => NonZeroU64::MAX,
+            },
+        }
+    }
+
+    const fn mixed(self, counter: u64) -> u64 {
         let mut mixed = counter ^ self.before;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -271,6 +267,15 @@ mod tests {
         assert_eq!(&*Payload::tail(b"x".to_vec(), 6), b"");
         assert_eq!(format!("{:?}", Payload::from(&b"secret"[..])), "Payload(6 bytes)");
         assert_eq!(Payload::default().as_bytes(), b"");
+        for len in [0, SMALL, SMALL + 1, 100_000] {
+            let owner: Arc<[u8]> = vec![7; len + 2].into();
+            let payload = Payload::tail(owner.to_vec(), 2);
+            assert_eq!(payload.as_bytes(), &owner[2..]);
+            assert_eq!(
+                (&payload, &payload),
+                (&Payload::from(&owner[2..]), &Payload::shared(Arc::clone(&owner), 2..len + 2))
+            );
+        }
     }
 
     #[test]
@@ -285,7 +290,6 @@ mod tests {
         let payload = Payload::held(Arc::clone(&holder), 1);
         assert_eq!((&*payload, &*Payload::held(holder, 2)), (&b"two"[..], &b""[..]));
         assert_eq!(payload.clone(), Payload::from(&b"two"[..]));
-        assert_eq!(size_of::<Option<Payload>>(), 16, "two registers");
     }
 
     #[test]
@@ -301,9 +305,20 @@ mod tests {
     #[test]
     fn c2_cipher_is_a_bijection_without_visible_order() {
         let cipher = VersionCipher::random();
-        let versions: Vec<u64> = (0..10_000).map(|counter| cipher.version(counter)).collect();
+        let versions: Vec<NonZeroU64> = (0..10_000).map(|counter| cipher.version(counter)).collect();
         assert_eq!(versions.iter().collect::<HashSet<_>>().len(), versions.len());
         let rising = versions.windows(2).filter(|pair| pair[0] < pair[1]).count();
         assert!((4_500..5_500).contains(&rising), "{rising}");
+    }
+
+    #[test]
+    fn c2_no_version_is_zero_and_none_repeats_for_it() {
+        // The counter that is mixed to `after` before that is added: its version would be 0.
+        let plain = VersionCipher::new([3, 0]);
+        let cipher = VersionCipher::new([3, plain.mixed(77)]);
+        assert_eq!((cipher.mixed(77), cipher.version(77).get()), (0, cipher.mixed(u64::MAX)));
+        assert_eq!(cipher.version(78).get(), cipher.mixed(78));
+        let last = VersionCipher::new([3, plain.mixed(u64::MAX)]);
+        assert_eq!(last.version(u64::MAX), NonZeroU64::MAX);
     }
 }

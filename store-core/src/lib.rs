@@ -35,6 +35,7 @@ pub mod dump;
 mod entry;
 mod error;
 mod expiry;
+mod foreign;
 mod handle;
 mod info;
 mod key;
@@ -54,9 +55,10 @@ pub use backends::Backends;
 pub use block_on::block_on;
 pub use clock::{BoxFuture, Clock, ManualClock, SystemClock, SystemTimer, Time, Timer};
 pub use context::{Actor, Context};
-pub use entry::{Entry, Holder, Item, Payload, Version, VersionCipher, Written, random_u64};
+pub use entry::{Entry, Item, Payload, Version, VersionCipher, Written, random_u64};
 pub use error::{Error, Kind, Outcome, Result};
 pub use expiry::{Deadline, Expiry, Lifetime, MAX_TTL, Ttl, TtlRules};
+pub use foreign::Holder;
 pub use handle::{
     Entries, Handle, IncrementOptions, Info, ListOptions, Loaded, MAX_BATCH, Page, PutOptions, Scanning, TypedEntry,
     decode_cursor, encode_cursor,

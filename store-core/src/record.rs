@@ -1,20 +1,31 @@
 //! A key, its value, version and deadline in one shared allocation, behind one word: for backends that keep entries in memory.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use triomphe::{Arc, ThinArc};
 
 use crate::Deadline;
+use crate::foreign::Foreign;
+
+/// What lies before the bytes. It tells the two kinds apart by the version, which is never 0 and so costs no tag.
+enum Head {
+    Entry(Front),
+    /// A value that lies elsewhere. It has no bytes here, no key, no version and no deadline.
+    Foreign(Box<Foreign>),
+}
+
+const _: () = assert!(size_of::<Head>() == 16);
 
 /// What every read needs comes first, beside the count of owners that lies before: where a record begins at the end of a
 /// cache line, those two and the key are two lines, asked for at once.
 #[repr(C)]
-struct Head {
+struct Front {
     /// From the top: the deadline in milliseconds (48 bits, enough until the year 10889; 0 for never), the length of the key
     /// (12), and how many bytes at the end are unused (4).
     rest: AtomicU64,
-    version: u64,
+    version: NonZeroU64,
 }
 
 const UNUSED_BITS: u32 = 4;
@@ -24,8 +35,8 @@ const LATEST: u64 = u64::MAX >> (KEY_BITS + UNUSED_BITS);
 
 /// An entry in one allocation that is shared, not copied.
 ///
-/// A record is one pointer, so that a [`Payload`](crate::Payload) made from it fits two registers: answers that travel
-/// through memory instead, written in words and read in pairs of words, cost a read of what is cached half of its speed.
+/// A record is one pointer, and so is a [`Payload`](crate::Payload), whatever it is made from: for what has a kind of its own there
+/// is a record that only leads there. So the answer of a read is a tag and a pointer, which travel in two registers.
 ///
 /// It is padded to what a typical allocator would round it up to anyway, so that a later value of about the same length can
 /// take its place (see [`rewrite`](Record::rewrite)).
@@ -35,13 +46,13 @@ pub struct Record(ThinArc<Head, u8>);
 impl Record {
     /// A record without a deadline. `None` if the key is longer than 4095 bytes.
     #[must_use]
-    pub fn new(version: u64, key: &[u8], value: &[u8]) -> Option<Record> {
+    pub fn new(version: NonZeroU64, key: &[u8], value: &[u8]) -> Option<Record> {
         if key.len() >= 1 << KEY_BITS {
             return None;
         }
         let (used, len) = (key.len() + value.len(), padded(key.len() + value.len()));
         let lengths = (key.len() as u64) << UNUSED_BITS | (len - used) as u64;
-        let head = Head { version, rest: AtomicU64::new(lengths) };
+        let head = Head::Entry(Front { version, rest: AtomicU64::new(lengths) });
         let mut small = [0; 512];
         if let Some(bytes) = small.get_mut(..len) {
             bytes[..key.len()].copy_from_slice(key);
@@ -55,11 +66,16 @@ impl Record {
         Some(Record(ThinArc::from_header_and_slice(head, &bytes)))
     }
 
+    /// A record without key and version, whose value lies elsewhere.
+    pub(crate) fn foreign(value: Foreign) -> Record {
+        Record(ThinArc::from_header_and_slice(Head::Foreign(Box::new(value)), &[]))
+    }
+
     /// Writes a new version and value over the old ones, if nobody else holds the record and the allocation is just large
     /// enough; says whether. The deadline stays.
     ///
     /// Spares an allocation and a release per overwrite, which is most of what an overwrite costs.
-    pub fn rewrite(&mut self, version: u64, value: &[u8]) -> bool {
+    pub fn rewrite(&mut self, version: NonZeroU64, value: &[u8]) -> bool {
         let (start, len) = (self.key_len(), self.0.slice.len());
         let used = start.saturating_add(value.len());
         if used > len || padded(used) != len {
@@ -67,7 +83,7 @@ impl Record {
         }
         self.0.with_arc_mut(|shared| {
             let Some(record) = Arc::get_mut(shared) else { return false };
-            let head = record.header_mut();
+            let Head::Entry(head) = record.header_mut() else { return false };
             head.version = version;
             let rest = head.rest.get_mut();
             *rest = *rest >> UNUSED_BITS << UNUSED_BITS | (len - used) as u64;
@@ -77,41 +93,38 @@ impl Record {
     }
 
     #[inline]
-    fn head(&self) -> &Head {
-        &self.0.header.header
-    }
-
-    /// Relaxed everywhere: the lengths do not change while anybody else holds the record, and to whom the deadline matters has
-    /// a lock of his own.
-    #[inline]
-    fn rest(&self) -> u64 {
-        self.head().rest.load(Relaxed)
+    fn front(&self) -> Option<&Front> {
+        match &self.0.header.header {
+            Head::Entry(front) => Some(front),
+            Head::Foreign(_) => None,
+        }
     }
 
     #[inline]
     fn key_len(&self) -> usize {
-        ((self.rest() >> UNUSED_BITS) & ((1 << KEY_BITS) - 1)) as usize
+        self.front().map_or(0, Front::key_len)
     }
 
     /// The version.
     #[inline]
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.head().version
+        self.front().map_or(0, |front| front.version.get())
     }
 
     /// The deadline, as it was set last: not a part of what is shared, but kept here since every read looks here anyway.
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Deadline {
-        Deadline::from_millis(self.rest() >> (KEY_BITS + UNUSED_BITS))
+        self.front().map_or(Deadline::NEVER, |front| Deadline::from_millis(front.rest() >> (KEY_BITS + UNUSED_BITS)))
     }
 
     /// Sets the deadline, for all who hold the record. Only one thread may do so at a time, or the last one wins.
     #[inline]
     pub fn set_deadline(&self, deadline: Deadline) {
+        let Some(front) = self.front() else { return };
         let millis = deadline.as_millis().min(LATEST);
-        self.head().rest.store(millis << (KEY_BITS + UNUSED_BITS) | self.rest() & LENGTHS, Relaxed);
+        front.rest.store(millis << (KEY_BITS + UNUSED_BITS) | front.rest() & LENGTHS, Relaxed);
     }
 
     /// The key.
@@ -125,8 +138,27 @@ impl Record {
     #[inline]
     #[must_use]
     pub fn value(&self) -> &[u8] {
-        let unused = (self.rest() & ((1 << UNUSED_BITS) - 1)) as usize;
-        &self.0.slice[self.key_len()..self.0.slice.len() - unused]
+        match &self.0.header.header {
+            Head::Entry(front) => {
+                let unused = (front.rest() & ((1 << UNUSED_BITS) - 1)) as usize;
+                &self.0.slice[front.key_len()..self.0.slice.len() - unused]
+            }
+            Head::Foreign(value) => value.as_bytes(),
+        }
+    }
+}
+
+impl Front {
+    /// Relaxed everywhere: the lengths do not change while anybody else holds the record, and to whom the deadline matters has
+    /// a lock of his own.
+    #[inline]
+    fn rest(&self) -> u64 {
+        self.rest.load(Relaxed)
+    }
+
+    #[inline]
+    fn key_len(&self) -> usize {
+        ((self.rest() >> UNUSED_BITS) & ((1 << KEY_BITS) - 1)) as usize
     }
 }
 
@@ -147,36 +179,40 @@ mod tests {
     use super::*;
     use crate::Payload;
 
+    fn version(number: u64) -> NonZeroU64 {
+        NonZeroU64::new(number).unwrap()
+    }
+
     #[test]
     fn parts_come_back() {
         for len in (0..40).chain([100, 479, 480, 481, 5000]) {
             for key in [&b""[..], b"key", &[9; 1024], &[9; 4095]] {
                 let value = vec![7u8; len];
-                let record = Record::new(42, key, &value).unwrap();
+                let record = Record::new(version(42), key, &value).unwrap();
                 assert_eq!((record.version(), record.key(), record.value()), (42, key, &value[..]));
                 assert_eq!(Payload::from(record.clone()).as_bytes(), value);
                 assert_eq!((32 + record.0.slice.len()) % 16, 8);
                 assert_eq!(record.deadline(), Deadline::NEVER);
             }
         }
-        assert!(Record::new(0, &[0; 4096], b"").is_none());
+        assert!(Record::new(version(1), &[0; 4096], b"").is_none());
     }
 
     #[test]
     fn v4_a_record_that_a_reader_holds_is_not_rewritten() {
-        let mut record = Record::new(1, b"key", b"old").unwrap();
+        let mut record = Record::new(version(1), b"key", b"old").unwrap();
         let held = Payload::from(record.clone());
-        assert!(!record.rewrite(2, b"new"));
+        assert!(!record.rewrite(version(2), b"new"));
         assert_eq!(held.as_bytes(), b"old");
         drop(held);
-        assert!(record.rewrite(2, b"newer"));
+        assert!(record.rewrite(version(2), b"newer"));
         assert_eq!((record.version(), record.value()), (2, &b"newer"[..]));
-        assert!(!record.rewrite(3, &[0; 100]));
+        assert!(!record.rewrite(version(3), &[0; 100]));
     }
 
     #[test]
     fn a_deadline_changes_nothing_else() {
-        let mut record = Record::new(1, &[1; 1024], b"value").unwrap();
+        let mut record = Record::new(version(1), &[1; 1024], b"value").unwrap();
         let held = record.clone();
         for millis in [1, 1_800_000_000_000, LATEST, 0, 77] {
             record.set_deadline(Deadline::from_millis(millis));
@@ -186,13 +222,24 @@ mod tests {
         record.set_deadline(Deadline::from_millis(u64::MAX));
         assert_eq!(record.deadline().as_millis(), LATEST);
         drop(held);
-        assert!(record.rewrite(2, b"v"));
+        assert!(record.rewrite(version(2), b"v"));
         assert_eq!((record.deadline().as_millis(), record.key().len(), record.value()), (LATEST, 1024, &b"v"[..]));
     }
 
     #[test]
-    fn an_answer_fits_two_registers() {
-        assert_eq!(size_of::<Record>(), 8);
+    fn a_value_that_lies_elsewhere_is_a_record_without_key_and_version() {
+        let mut record = Record::foreign(Foreign::Owned(b"headervalue".to_vec(), 6));
+        record.set_deadline(Deadline::from_millis(7));
+        assert!(!record.rewrite(version(1), b""));
+        assert_eq!((record.version(), record.key(), record.value()), (0, &b""[..], &b"value"[..]));
+        assert_eq!(record.deadline(), Deadline::NEVER);
+    }
+
+    /// A tag and a pointer: the compiler returns those in registers, but 16 bytes with a second meaning for the tag of a payload
+    /// in memory (so it did while a payload was two words, and this answer had 16 bytes, too).
+    #[test]
+    fn an_answer_travels_in_two_registers() {
+        assert_eq!([size_of::<Record>(), size_of::<Payload>(), size_of::<Option<Payload>>()], [8; 3]);
         assert_eq!(size_of::<Option<crate::Result<Option<Payload>>>>(), 16);
     }
 }

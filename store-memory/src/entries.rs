@@ -66,7 +66,7 @@ impl Entries {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let hash = u32::try_from(hasher.finish() >> 32).unwrap();
-        self.insert(Record::new(0, key, b"").unwrap(), hash).unwrap()
+        self.insert(Record::new(std::num::NonZeroU64::MIN, key, b"").unwrap(), hash).unwrap()
     }
 
     pub(crate) fn take(&mut self, slot: u32) {

@@ -1,6 +1,7 @@
 //! A shard: the entries of a part of the keys, under one lock.
 
 use std::hash::{BuildHasher, Hasher};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use foldhash::SharedSeed;
@@ -120,7 +121,7 @@ impl Shard {
         }
     }
 
-    fn next_version(&mut self) -> u64 {
+    fn next_version(&mut self) -> NonZeroU64 {
         self.counter = self.counter.wrapping_add(self.stride);
         self.cipher.version(self.counter)
     }
@@ -145,7 +146,7 @@ impl Shard {
         if deadline != Deadline::NEVER {
             self.file(slot, deadline, clock);
         }
-        Some(version)
+        Some(version.get())
     }
 
     /// Writes a new value and deadline. Returns the version, and what is to be dropped once the lock is free.
@@ -167,7 +168,7 @@ impl Shard {
         }
         self.set_deadline(at, deadline, clock);
         self.used(at);
-        (version, old)
+        (version.get(), old)
     }
 
     /// Gives an entry another deadline.

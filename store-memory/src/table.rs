@@ -220,7 +220,7 @@ mod tests {
     use std::collections::HashMap;
 
     fn cell(hash: u32, slot: u32) -> Cell {
-        Cell { record: Record::new(0, &slot.to_be_bytes(), b"").unwrap(), slot, hash }
+        Cell { record: Record::new(std::num::NonZeroU64::MIN, &slot.to_be_bytes(), b"").unwrap(), slot, hash }
     }
 
     impl Table {

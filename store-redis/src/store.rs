@@ -116,7 +116,7 @@ impl RedisStore {
 
     /// A version that no write ever had: random for each store, a counter within it.
     pub(crate) fn new_version(&self) -> u64 {
-        self.versions.version(self.counter.fetch_add(1, Ordering::Relaxed))
+        self.versions.version(self.counter.fetch_add(1, Ordering::Relaxed)).get()
     }
 
     /// `NAME key`, and room for what follows.

@@ -86,7 +86,7 @@ impl Space {
     }
 
     fn version(&self, counter: u64) -> Version {
-        Version::from_u64(self.db.cipher().version(counter))
+        Version::from_u64(self.db.cipher().version(counter).get())
     }
 
     pub(crate) fn lock(&self, key: &[u8]) -> MutexGuard<'_, ()> {
