@@ -47,6 +47,8 @@ const fn slice(
     Slice { section, name, program, args, full, seconds }
 }
 
+/// A round is so short that a machine which others use needs many.
+const MORE: &[&str] = &["--rounds", "1001"];
 /// In a million keys by Zipf's law, enough to be the same each time.
 const FEWER: &[&str] = &["--operations", "400000"];
 /// The curves are of these, and one more for its own sake.
@@ -79,9 +81,9 @@ pub(crate) const SLICES: &[Slice] = &[
     slice("redis", "batch", Program::Peers, &["redis", "batch", "near"], &[], 50),
     slice("road", "overhead", Program::Bench("overhead"), &[], &[], 8),
     slice("road", "policy", Program::Bench("policy"), &[], &[], 8),
-    slice("lua", "lua54", Program::Lua("lua54"), &[], &[], 8),
-    slice("lua", "luajit", Program::Lua("luajit"), &[], &[], 8),
-    slice("lua", "lua54-send", Program::Lua("lua54,send"), &[], &[], 8),
+    slice("lua", "lua54", Program::Lua("lua54"), &[], MORE, 10),
+    slice("lua", "luajit", Program::Lua("luajit"), &[], MORE, 10),
+    slice("lua", "lua54-send", Program::Lua("lua54,send"), &[], MORE, 10),
 ];
 
 /// The slices that some words ask for: `peers` is all, `SECTION` all of one, `SECTION/SLICE` one.
