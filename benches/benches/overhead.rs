@@ -13,7 +13,8 @@ use store_benches::{Contender, Report, compare};
 use store_core::{Handle, Payload};
 use ways::{Table, World};
 
-const TIMES: usize = 20_000;
+/// Not optimised, it only shows that it runs.
+const TIMES: usize = if cfg!(debug_assertions) { 1000 } else { 20_000 };
 
 fn rounds() -> usize {
     if std::env::args().any(|word| word == "--quick") { 11 } else { 101 }

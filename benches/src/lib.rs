@@ -5,7 +5,8 @@
 //! - [`Latencies`] collects single operations: p50, p99, p99.9, worst.
 //! - [`Workload`] chooses keys: uniform, or skewed as real traffic is ([`Workload::zipf`]).
 //! - `disk` and `redis` (features) are the work of engines on disk and of clients of Redis, whoever wrote them.
-//! - [`Report`] prints a table for people and JSON lines for programs; [`lines`] reads those again, [`plot`] draws SVG from them.
+//! - [`Report`] prints a table for people and JSON lines for programs; [`lines`] reads those again, [`runs`] puts several runs together,
+//!   [`plot`] draws SVG from them.
 //!
 //! The harness is tested like everything else: a contender slowed by a known factor reads as that factor.
 
@@ -19,6 +20,7 @@ pub mod plot;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod report;
+pub mod runs;
 mod turn;
 mod workload;
 

@@ -7,6 +7,8 @@ use crate::Ratio;
 /// One figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
+    /// Which run of its slice it is of: the first is 1, as is the only one.
+    pub run: u32,
     /// What was measured: `inproc`, `road`, `disk`, `redis`, `lua`.
     pub section: String,
     /// The row of its table, or the curve.
@@ -124,6 +126,7 @@ fn figure(fields: &BTreeMap<String, Field>) -> Option<Line> {
         Some(Percentiles { p50, p99, p999, worst })
     };
     Some(Line {
+        run: number("run").map_or(1, |run| run as u32),
         section: text("section")?,
         row: text("row")?,
         contender: text("contender")?,
@@ -136,59 +139,9 @@ fn figure(fields: &BTreeMap<String, Field>) -> Option<Line> {
     })
 }
 
-/// One sentence for each figure that both runs have and that differs by more than a tenth, which is what noise does. Ratios are
-/// compared where there are any, for they outlast a change of the machine; else values.
-#[must_use]
-pub fn differences(before: &[Line], now: &[Line]) -> Vec<String> {
-    let same = |one: &Line, other: &Line| {
-        (&one.section, &one.row, &one.contender, one.x.map(f64::to_bits), one.percentiles.is_some())
-            == (&other.section, &other.row, &other.contender, other.x.map(f64::to_bits), other.percentiles.is_some())
-    };
-    let mut told = Vec::new();
-    for line in now {
-        let Some(old) = before.iter().find(|old| same(old, line)) else { continue };
-        let (old, new, what) = match (old.ratio, line.ratio) {
-            (Some(old), Some(new)) => (old.median, new.median, "times as fast".to_owned()),
-            _ => (old.value, line.value, line.unit.clone()),
-        };
-        let change = new / old - 1.0;
-        if change.abs() > 0.1 {
-            let x = line.x.map(|x| format!(" at {x}")).unwrap_or_default();
-            let percent = change * 100.0;
-            told.push(format!(
-                "{}: {}{x}, {}: {old:.2} -> {new:.2} {what} ({percent:+.0} %)",
-                line.section, line.row, line.contender
-            ));
-        }
-    }
-    told
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn line(ratio: f64) -> String {
-        format!(
-            r#"{{"section":"s","row":"get","contender":"moka","value":9,"unit":"ns","ratio":{ratio},"low":1,"lower":1,"upper":9,"high":9,"rounds":5}}"#
-        )
-    }
-
-    #[test]
-    fn what_differs_by_more_than_a_tenth_is_told() {
-        let page = |value: f64| {
-            format!(r#"{{"section":"s","row":"page","contender":"us","value":{value},"unit":"us","x":1000}}"#)
-        };
-        let run = |ratio, value| read(&format!("{}\n{}\n", line(ratio), page(value))).unwrap();
-        let before = run(5.0, 10.0);
-        assert!(differences(&before, &run(4.6, 10.5)).is_empty());
-        assert_eq!(
-            differences(&before, &run(4.0, 20.0)),
-            ["s: get, moka: 5.00 -> 4.00 times as fast (-20 %)", "s: page at 1000, us: 10.00 -> 20.00 us (+100 %)"]
-        );
-        // What only one run has is no difference.
-        assert!(differences(&[], &before).is_empty());
-    }
 
     #[test]
     fn what_is_no_line_is_refused() {

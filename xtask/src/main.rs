@@ -23,7 +23,8 @@ cargo xtask TASK
   ci                            everything that must hold before a change is merged: format, lints, docs, features, tests
   deep                          the same tests without the bounds that keep ci short; takes hours
   bench [NAME] [--quick] [--save]  the benchmarks, or those of one name, compared with the run that was saved; `peers` (also by section,
-                                `inproc`, or slice, `inproc/get`) are the tables of docs/benchmarks.md
+                                `inproc`, or slice, `inproc/get`) are the tables of docs/benchmarks.md, measured so often as `--runs N`
+                                says; `--resume` goes on where one was interrupted, `--list` only says what, and how long
   measure                       the figures of docs/choosing.md, with `store bench` on each backend; about a minute
   fuzz [TARGET] [SECONDS]       the fuzz targets, 60 seconds each, with libFuzzer and AddressSanitizer
   asan                          the Lua module's unsafe code under AddressSanitizer

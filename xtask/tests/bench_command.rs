@@ -24,11 +24,16 @@ fn succeeds(args: &[&str]) -> String {
 fn a_run_is_measured_saved_compared_and_drawn() {
     let folder = root().join("target/bench/try");
     let _ = std::fs::remove_dir_all(&folder);
-    let said = succeeds(&["road", "--try", "--save"]);
+    let said = succeeds(&["road", "--try", "--save", "--runs", "2"]);
     assert!(said.contains("nothing saved yet to compare `road` with"), "{said}");
     let saved = folder.join("saved/road.jsonl");
     let lines = std::fs::read_to_string(&saved).unwrap();
-    assert!(lines.starts_with("{\"section\":\"road\",\"date\":\"20"), "{lines}");
+    // What is held to a target twice, the rest once; every line says of which run it is.
+    for (slice, run, times) in [("overhead", 1, 1), ("overhead", 2, 1), ("policy", 1, 1), ("policy", 2, 0)] {
+        let head = format!("{{\"section\":\"road\",\"slice\":\"{slice}\",\"run\":{run},\"date\":\"20");
+        assert_eq!(lines.matches(&head).count(), times, "{head}: {lines}");
+    }
+    assert!(lines.lines().all(|line| line.contains("\"run\":")), "{lines}");
     for row in ["get of a 100-byte value", "get of a 100-byte value: allocations", "check of an operation"] {
         assert!(lines.contains(&format!("\"row\":\"{row}\"")), "{row}: {lines}");
     }
@@ -46,6 +51,10 @@ fn a_run_is_measured_saved_compared_and_drawn() {
     std::fs::write(&saved, faster).unwrap();
     let said = succeeds(&["road/overhead", "--try"]);
     assert!(said.contains("road: get of a 100-byte value, dyn, future: 0.00 -> "), "{said}");
+    // An interrupted run is resumed where it was: nothing of this is left to measure.
+    let said = succeeds(&["road", "--try", "--resume"]);
+    assert!(said.contains("0 to measure, about 0 seconds") && !said.contains("seconds\n    road/"), "{said}");
+    assert!(succeeds(&["road", "--try", "--list"]).contains("run 1  road/overhead           8 s  measured"));
     // What was saved stays, until it is asked for.
     assert!(std::fs::read_to_string(&saved).unwrap().contains("0.0001"));
     let said = succeeds(&["batch", "--try", "--save"]);
@@ -58,6 +67,9 @@ fn mistakes_are_told_before_anything_is_built() {
     for (args, told) in [
         (&["road/none"][..], "there is no section or slice `road/none`; there are inproc/get"),
         (&["ops", "ttl"], "one benchmark at a time"),
+        (&["road", "--runs", "0"], "a number of runs is 1 to 9"),
+        (&["road", "--runs"], "a number of runs is 1 to 9"),
+        (&["ops", "--resume"], "are for the sections of `peers`"),
         (&["--fast"], "unknown option `--fast`"),
     ] {
         let output = bench(args);

@@ -8,18 +8,20 @@ use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
-use store_benches::lines::{Line, differences, read};
+use store_benches::lines::{Line, read};
 use store_benches::plot::{Curve, svg};
+use store_benches::runs::{differences, middle};
 
 fn lines(path: &str) -> Result<Vec<Line>, Box<dyn Error>> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
     Ok(read(&text).map_err(|error| format!("{path}: {error}"))?)
 }
 
-/// Draws the curves of some lines, and says how many there are.
+/// Draws the curves of some lines, of several runs the one in the middle, and says how many there are.
 fn draw(lines: &[Line], folder: &Path) -> std::io::Result<usize> {
+    let lines = middle(lines);
     let mut rows: BTreeMap<(&str, &str, &str), Vec<Curve>> = BTreeMap::new();
-    for line in lines {
+    for line in &lines {
         let Some(x) = line.x else { continue };
         let curves = rows.entry((&line.section, &line.row, &line.unit)).or_default();
         match curves.iter_mut().find(|curve| curve.name == line.contender) {

@@ -2,17 +2,16 @@
 
 use crate::run::{command, output};
 
-/// A line about the run, for the head of a file of results.
-pub(crate) fn line(section: &str) -> String {
+/// For the head of what was measured: fields of a JSON object.
+pub(super) fn fields() -> String {
     let fields = [
-        ("section", section.to_owned()),
         ("date", crate::deny::today_text()),
         ("machine", machine()),
         ("rustc", first_words(&said("rustc", &["--version"]), 2)),
         ("commit", said("git", &["rev-parse", "--short", "HEAD"])),
     ];
     let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":\"{}\"", plain(value))).collect();
-    format!("{{{}}}\n", fields.join(","))
+    fields.join(",")
 }
 
 /// Nothing that JSON would have to escape.
@@ -54,8 +53,8 @@ mod tests {
 
     #[test]
     fn a_run_says_where_and_when_it_was() {
-        let line = line("inproc");
-        assert!(line.starts_with("{\"section\":\"inproc\",\"date\":\"20") && line.ends_with("\"}\n"), "{line}");
+        let line = fields();
+        assert!(line.starts_with("\"date\":\"20") && line.ends_with('"'), "{line}");
         assert!(line.contains("core") && line.contains("\"rustc\":\"rustc 1."), "{line}");
         assert_eq!(plain("a \"b\"\\\n"), "a b");
         // No path, no name of a host or a user.

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use super::kind::Kind;
-use super::slices::{Program, SLICES, Slice, batches};
-use super::{machine, nginx};
+use super::slices::{Program, Slice};
+use super::tasks::{RUNS, Task, batches, seconds};
+use super::{kept, nginx};
 use crate::run::{Failed, cargo, command, root, step};
 
 /// A command that each batch of slices is run by, such as `taskset -c 2,3` or `nice -n -5`.
@@ -13,7 +15,7 @@ const RUNNER: &str = "STORE_BENCH_RUNNER";
 
 /// Where a kind of run keeps its lines.
 struct Folders {
-    /// A file for each slice, `SECTION-SLICE.jsonl`, and one for each section.
+    /// A file for each slice and run, `SECTION-SLICE-RUN.jsonl`, and one for each section.
     lines: PathBuf,
     /// A file for each section, as it was saved. Those of full runs are a part of the repository: the book shows them.
     saved: PathBuf,
@@ -29,16 +31,23 @@ fn folders(kind: Kind) -> Folders {
     Folders { saved, plots: bench.join("plots"), lines: bench }
 }
 
-/// Builds and measures slices, and then does with the results what is asked for.
-pub(crate) fn run(slices: &[Slice], kind: Kind, save: bool) -> Result<(), Failed> {
+/// Builds and measures slices, and then does with the results what is asked for. Whoever resumes keeps what an interrupted run has left.
+pub(crate) fn run(tasks: &[Task], kind: Kind, save: bool, resume: bool) -> Result<(), Failed> {
     let folders = folders(kind);
-    build(slices, kind)?;
-    for slice in slices {
-        let _ = std::fs::remove_file(of_slice(&folders, slice));
+    let mut left = tasks.to_vec();
+    if resume {
+        left.retain(|task| !kept::path(&folders.lines, task).exists());
+    } else {
+        // All runs there may have been before: fewer now are not mixed with those.
+        for &Task { slice, .. } in tasks {
+            (1..=RUNS).for_each(|run| drop(std::fs::remove_file(kept::path(&folders.lines, &Task { slice, run }))));
+        }
     }
-    let has_lua = slices.iter().any(|slice| matches!(slice.program, Program::Lua(_)));
+    println!("{} to measure, about {} seconds, and what it takes to build", left.len(), seconds(&left));
+    build(&left, kind)?;
+    let has_lua = left.iter().any(|task| matches!(task.slice.program, Program::Lua(_)));
     let nginx = if has_lua { nginx::unpacked() } else { None };
-    for batch in batches(slices) {
+    for batch in batches(&left) {
         let mut line = run_batch(&batch, kind)?;
         line.envs(nginx.iter().map(|folder| (nginx::UNPACKED, folder)));
         if let Err(why) = step("a batch", line) {
@@ -46,20 +55,34 @@ pub(crate) fn run(slices: &[Slice], kind: Kind, save: bool) -> Result<(), Failed
             println!("    going on all the same: {why}");
         }
     }
-    finish(slices, kind, save)
+    finish(tasks, kind, save)
+}
+
+/// What would be measured, in which order, and how long it takes; what is there already of an interrupted run is marked.
+pub(crate) fn list(tasks: &[Task], kind: Kind) {
+    let folders = folders(kind);
+    for task in tasks {
+        let there = if kept::path(&folders.lines, task).exists() { "measured" } else { "" };
+        println!("run {}  {:<20} {:>4} s  {there}", task.run, task.slice.path(), task.slice.seconds);
+    }
+    println!("{} to measure, about {} seconds, and what it takes to build", tasks.len(), seconds(tasks));
 }
 
 /// Compares, draws and saves what was measured of the sections of some slices.
-pub(crate) fn finish(slices: &[Slice], kind: Kind, save: bool) -> Result<(), Failed> {
+pub(crate) fn finish(tasks: &[Task], kind: Kind, save: bool) -> Result<(), Failed> {
     let folders = folders(kind);
     let mut failed: Vec<String> =
-        slices.iter().filter(|slice| !of_slice(&folders, slice).exists()).map(Slice::path).collect();
-    let mut sections: Vec<&str> = slices.iter().map(|slice| slice.section).collect();
-    sections.dedup();
+        tasks.iter().filter(|task| !kept::path(&folders.lines, task).exists()).map(Task::named).collect();
+    let mut sections: Vec<&str> = Vec::new();
+    for task in tasks {
+        if !sections.contains(&task.slice.section) {
+            sections.push(task.slice.section);
+        }
+    }
     let mut kept = 0;
     for section in sections {
-        let (now, missing) = assemble(&folders, section)?;
         let before = folders.saved.join(format!("{section}.jsonl"));
+        let (now, missing) = kept::assemble(&folders.lines, &before, section)?;
         if before.exists() {
             println!("\nbeside what was saved in {}:", shown(&before));
             results(kind, &["compare".as_ref(), &before, &now])?;
@@ -83,32 +106,39 @@ pub(crate) fn finish(slices: &[Slice], kind: Kind, save: bool) -> Result<(), Fai
 }
 
 /// This program, as it runs the slices of a batch: by the user's own command, if there is one.
-fn run_batch(batch: &[Slice], kind: Kind) -> Result<Command, Failed> {
+fn run_batch(batch: &[Task], kind: Kind) -> Result<Command, Failed> {
     let own = std::env::current_exe().map_err(|error| Failed::new(format!("where this program is: {error}")))?;
     let runner = std::env::var(RUNNER).unwrap_or_default();
     let mut words = runner.split_whitespace().map(std::ffi::OsString::from).chain([own.into()]);
     let mut line = command(words.next().unwrap_or_default(), &[]);
-    line.args(words).args(["bench", "--batch"]);
+    let run = batch.first().map_or(1, |task| task.run).to_string();
+    line.args(words).args(["bench", "--batch", &run]);
     match kind {
         Kind::Full => {}
         Kind::Quick => drop(line.arg("--quick")),
         Kind::Try => drop(line.arg("--try")),
     }
-    line.args(batch.iter().map(Slice::path));
+    line.args(batch.iter().map(|task| task.slice.path()));
     Ok(line)
 }
 
 /// Measures slices that are built. A slice has a file when all of it was measured.
-pub(crate) fn measure_all(slices: &[Slice], kind: Kind) -> Result<(), Failed> {
+pub(crate) fn measure_all(tasks: &[Task], kind: Kind) -> Result<(), Failed> {
     let folders = folders(kind);
     std::fs::create_dir_all(&folders.lines).map_err(|error| at(&folders.lines, &error))?;
     let mut done = Ok(());
-    for slice in slices {
-        let lines = of_slice(&folders, slice);
-        let part = lines.with_extension("part");
+    for task in tasks {
+        let path = kept::path(&folders.lines, task);
+        let part = path.with_extension("part");
         let _ = std::fs::remove_file(&part);
-        let measured = step(&slice.path(), measure(slice, kind, &part))
-            .and_then(|()| std::fs::rename(&part, &lines).map_err(|error| at(&part, &error)));
+        let begin = Instant::now();
+        let measured = step(&task.named(), measure(&task.slice, kind, &part)).and_then(|()| {
+            let lines = std::fs::read_to_string(&part).map_err(|error| at(&part, &error))?;
+            // Whole, or not at all.
+            std::fs::write(&part, kept::block(task, &lines)).map_err(|error| at(&part, &error))?;
+            std::fs::rename(&part, &path).map_err(|error| at(&part, &error))
+        });
+        println!("    {}: {} seconds", task.named(), begin.elapsed().as_secs());
         done = done.and(measured);
     }
     done
@@ -120,24 +150,6 @@ fn at(path: &Path, error: &std::io::Error) -> Failed {
 
 pub(crate) fn shown(path: &Path) -> std::path::Display<'_> {
     path.strip_prefix(root()).unwrap_or(path).display()
-}
-
-fn of_slice(folders: &Folders, slice: &Slice) -> PathBuf {
-    folders.lines.join(format!("{}-{}.jsonl", slice.section, slice.name))
-}
-
-/// Puts the slices of a section together, those of earlier runs too; and says which have never run.
-fn assemble(folders: &Folders, section: &str) -> Result<(PathBuf, Vec<&'static str>), Failed> {
-    let (mut text, mut missing) = (machine::line(section), Vec::new());
-    for slice in SLICES.iter().filter(|slice| slice.section == section) {
-        match std::fs::read_to_string(of_slice(folders, slice)) {
-            Ok(lines) => text.push_str(&lines),
-            Err(_) => missing.push(slice.name),
-        }
-    }
-    let path = folders.lines.join(format!("{section}.jsonl"));
-    std::fs::write(&path, text).map_err(|error| at(&path, &error))?;
-    Ok((path, missing))
 }
 
 fn results(kind: Kind, words: &[&Path]) -> Result<(), Failed> {
@@ -161,9 +173,9 @@ fn results(kind: Kind, words: &[&Path]) -> Result<(), Failed> {
 }
 
 /// Builds every program once, before anything is measured.
-fn build(slices: &[Slice], kind: Kind) -> Result<(), Failed> {
+fn build(tasks: &[Task], kind: Kind) -> Result<(), Failed> {
     let mut built: Vec<Program> = Vec::new();
-    for slice in slices {
+    for Task { slice, .. } in tasks {
         // Both programs of benches/peers are built at once.
         let program = if slice.program == Program::Counted { Program::Peers } else { slice.program };
         if built.contains(&program) {
@@ -241,22 +253,7 @@ fn measure(slice: &Slice, kind: Kind, lines: &Path) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_was_measured_of_a_section_is_put_together() {
-        let folder = root().join("target").join(format!("bench-test-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let folders = Folders { lines: folder.clone(), saved: folder.join("saved"), plots: folder.join("plots") };
-        std::fs::write(folder.join("road-policy.jsonl"), "{\"second\"}\n").unwrap();
-        let (path, missing) = assemble(&folders, "road").unwrap();
-        assert_eq!(missing, ["overhead"]);
-        std::fs::write(folder.join("road-overhead.jsonl"), "{\"first\"}\n").unwrap();
-        assert_eq!(assemble(&folders, "road").unwrap().1, [""; 0]);
-        let text = std::fs::read_to_string(path).unwrap();
-        std::fs::remove_dir_all(&folder).unwrap();
-        assert!(text.starts_with("{\"section\":\"road\",\"date\""), "{text}");
-        assert!(text.ends_with("{\"first\"}\n{\"second\"}\n"), "{text}");
-    }
+    use crate::bench::slices::SLICES;
 
     #[test]
     fn a_quick_run_says_so_and_a_full_one_says_how_much() {

@@ -11,8 +11,10 @@ use super::caches::{self, Cache, Moka, Visit};
 use super::work::{SIZES, VALUE};
 use crate::Args;
 
-/// How long it is watched from the instant on.
+/// How long it is watched from the instant on, at least: who has released by then what there is to release is not watched any longer.
 const WATCHED: Duration = Duration::from_secs(2);
+/// At most.
+const PATIENCE: Duration = Duration::from_secs(10);
 const OTHERS: usize = 10_000;
 
 pub fn run(args: &Args, report: &mut Report) -> io::Result<()> {
@@ -24,14 +26,20 @@ pub fn run(args: &Args, report: &mut Report) -> io::Result<()> {
     }
     report.latency(&format!("while {} entries expire", args.keys), "a bare loop", &bare)?;
     for count in SIZES.into_iter().filter(|&count| count <= args.keys) {
-        caches::each(args, &mut Storm { count, largest: count == args.keys, report })?;
+        caches::each(args, &mut Storm { count, timed: count == args.keys, report })?;
     }
     Ok(())
 }
 
+/// The point of so many entries alone.
+pub fn run_big(args: &Args, report: &mut Report) -> io::Result<()> {
+    caches::each(args, &mut Storm { count: args.keys, timed: false, report })
+}
+
 struct Storm<'a> {
     count: usize,
-    largest: bool,
+    /// Whether percentiles are told.
+    timed: bool,
     report: &'a mut Report,
 }
 
@@ -49,7 +57,7 @@ impl Visit for Storm<'_> {
         // Not at all is no number.
         let released = storm.released.map_or(f64::NAN, millis);
         self.report.point("95 % released after, by entries", C::NAME, x, released, "ms")?;
-        if self.largest {
+        if self.timed {
             let count = self.count;
             self.report.latency(&format!("before {count} entries expire"), C::NAME, &storm.before)?;
             self.report.latency(&format!("while {count} entries expire"), C::NAME, &storm.during)?;
@@ -66,8 +74,12 @@ struct Outcome {
 }
 
 fn storm<C: Cache>(count: usize) -> io::Result<Outcome> {
-    // Long enough to fill it before.
-    let each = Duration::from_nanos(if C::NAME == Moka::NAME { 6000 } else { 2500 });
+    // Long enough to fill it before. Of what is larger than the processor's caches, each takes longer.
+    let each = Duration::from_nanos(match count {
+        _ if C::NAME == Moka::NAME => 6000,
+        ..=1_000_000 => 2500,
+        _ => 4000,
+    });
     let ttl = Duration::from_millis(600) + each * u32::try_from(count).unwrap_or(u32::MAX);
     let cache = C::new(count + OTHERS);
     let others = Keys::new(OTHERS);
@@ -85,7 +97,9 @@ fn storm<C: Cache>(count: usize) -> io::Result<Outcome> {
     }
     let work = Workload::uniform(OTHERS, 1 << 16, 5);
     let (mut before, mut during) = (Latencies::new(), Latencies::new());
-    let done = AtomicBool::new(false);
+    let (done, is_released) = (AtomicBool::new(false), AtomicBool::new(false));
+    // Who sees to it while others work is given the time; who never does is not waited for.
+    let patience = if count > 1_000_000 || C::NAME == Moka::NAME { PATIENCE } else { WATCHED };
     let released = std::thread::scope(|scope| {
         // The user's own sweeps, where a contender needs them, and a look at what is left.
         let watcher = scope.spawn(|| {
@@ -97,6 +111,7 @@ fn storm<C: Cache>(count: usize) -> io::Result<Outcome> {
                 }
                 if released.is_none() && cache.held().saturating_sub(OTHERS) <= count / 20 {
                     released = since.map(|_| start.elapsed() - ttl);
+                    is_released.store(released.is_some(), Ordering::Relaxed);
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -114,7 +129,7 @@ fn storm<C: Cache>(count: usize) -> io::Result<Outcome> {
                 let since = start.elapsed();
                 if since < ttl {
                     before.add(took);
-                } else if since < ttl + WATCHED {
+                } else if since < ttl + WATCHED || since < ttl + patience && !is_released.load(Ordering::Relaxed) {
                     during.add(took);
                 } else {
                     break 'run;

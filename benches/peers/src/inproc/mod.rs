@@ -9,6 +9,7 @@
 //! | `big` | the same for so many entries, and their resident bytes: one contender at a time, in a process of its own |
 //! | `memory` | bytes per entry, each in a process of its own; what is given back after expiry |
 //! | `expire` | entries that expire at one instant while a thread works on others |
+//! | `expire-big` | the same for as many as `--keys` says, and for no fewer |
 
 mod caches;
 mod expire;
@@ -55,6 +56,9 @@ pub fn run(args: &Args, report: &mut Report) -> io::Result<()> {
     }
     if args.wants("expire") {
         expire::run(args, report)?;
+    }
+    if args.rows.iter().any(|row| row == "expire-big") {
+        expire::run_big(args, report)?;
     }
     Ok(())
 }

@@ -120,6 +120,8 @@ impl Visit for Big<'_> {
         if C::NAME == Ours::NAME {
             let store = filled::<Ours>(&keys, Some(LONG)).0;
             page(report, "store-memory", args.keys, pages(&store, &keys, "", true, Want::Entries).quantile(0.5))?;
+            drop(store);
+            page(report, "BTreeMap, no lock", args.keys, sorted(&keys).quantile(0.5))?;
         }
         Ok(())
     }

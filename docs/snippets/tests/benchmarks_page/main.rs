@@ -2,6 +2,7 @@
 //! `cargo xtask docs` writes them anew.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod heads;
 mod tables;
 mod targets;
 
@@ -9,8 +10,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use store_benches::lines::{Field, Line, fields, read};
+use store_benches::lines::{Line, read};
 use store_benches::plot::{Curve, svg};
+use store_benches::runs::middle;
 
 /// A part of the page.
 struct Section {
@@ -26,41 +28,53 @@ const SECTIONS: &[Section] = &[
     Section {
         name: "inproc",
         title: "In process",
-        about: "`store-memory`, by its synchronous path, beside maps and caches: a million entries unless said, keys of 16 bytes, values of 100, keys by Zipf's law \
-                (0.99) where they are not uniform (curves). `sharded RwLock` is what a careful engineer writes in an hour: 64 maps under a lock each, with \
-                shared values and an `Instant`. quick_cache and foyer have the deadline in the value, mini-moka one for all entries; the sharded map is swept every few \
-                milliseconds while entries expire. TTL, versions and the order of listings are ours in every figure.",
+        about: "`store-memory`, by its synchronous path, beside maps and caches. A million entries unless said, keys of 16 bytes, values of 100; which key comes next \
+                follows Zipf's law (0.99), on the curves every key is as likely. All hash with foldhash, own their keys, keep values that are shared, \
+                and answer a read by sharing the value and looking at its first byte; nobody copies it. No cache is so small that it evicts.\n\n\
+                What differs: TTL, versions and the order of listings are ours in every figure. dashmap and papaya have none of these. `sharded RwLock` is what a \
+                careful engineer writes in an hour: 64 maps under a lock each, a deadline (`Instant`) with each value, swept every few milliseconds while entries expire. \
+                quick_cache and foyer have such a deadline in the value too, and never free what is expired; mini-moka has one TTL for all entries, \
+                moka one for each. A small *worst operation while they expire* is worth something only beside a time in *95 % released after*: who frees nothing \
+                stalls nobody.",
         rates: false,
     },
     Section {
         name: "road",
         title: "The way to a store",
-        about: "One cached key: what `dyn`, futures, wrappers that are off, and handles add to the direct call. And what the check of an operation \
-                costs, by what the policies ask.",
+        about: "One key of `store-memory`, in the processor's cache: what `dyn`, futures, wrappers that are off, and handles add to the direct call of the same store, in \
+                time and allocations. `metered`: with counters and times of each operation. And what the check of an operation costs, by what the \
+                policies ask.",
         rates: false,
     },
     Section {
         name: "disk",
         title: "On disk",
-        about: "`store-sled` beside raw sled and other engines, each in the mode that promises the same.",
+        about: "`store-sled` beside raw sled and other engines. A million entries (300,000 for writes that do not wait) with keys of 16 bytes and values of 100 that \
+                differ, and a cache that holds all of them. Writes stand beside writes that promise the same: `interval` and `none` beside what waits for no device, `sync` beside what \
+                is durable when it is acknowledged. For that sled has `flush`, which survives a crash of the process but no loss of power, so sled is there \
+                with an `fdatasync` too. Ours keep a version with each entry and, with a TTL, its deadline in an index; the others keep keys and values.",
         rates: true,
     },
     Section {
         name: "redis",
         title: "Redis",
-        about: "`store-redis` beside other clients of the same server, on the same machine.",
+        about: "`store-redis` with its defaults beside other clients of the same `redis-server`, over loopback: client and server share this machine's processors. Values of \
+                100 bytes; a caller makes one call after the other. All give up after half a second, as redis-rs does by default, but for `redis-rs without deadline`. \
+                Ours send an envelope with deadline and version, supervise the connection and count. redis-benchmark is the C program that comes with Redis: \
+                one request at a time on each of its connections, one for each caller up to 50.",
         rates: true,
     },
     Section {
         name: "lua",
         title: "Lua",
-        about: "A call from Lua on `store-memory`, beside `ngx.shared.DICT` in nginx (tables by cjson there); the loop around the call is included, on both sides. \
-                `policies`: with two policies in force. `send`: with a VM that may move between threads.",
+        about: "A call from Lua on `store-memory`, beside `ngx.shared.DICT` in nginx (LuaJIT; tables by cjson there). The loop around the call is included on both sides; `empty loop` \
+                is what it costs alone. Ours is beside the same dictionary in PUC Lua 5.4 and in LuaJIT. `policies`: with two policies in force. \
+                `send`: with a VM that may move between threads.",
         rates: false,
     },
 ];
 
-/// All figures, by section, and what each file says of its run.
+/// All figures, of all runs, and by section what its file says of the runs.
 struct Measured {
     lines: Vec<Line>,
     runs: BTreeMap<String, String>,
@@ -70,13 +84,7 @@ fn measured(folder: &Path) -> Measured {
     let mut measured = Measured { lines: Vec::new(), runs: BTreeMap::new() };
     for section in SECTIONS {
         let Ok(text) = std::fs::read_to_string(folder.join(format!("{}.jsonl", section.name))) else { continue };
-        let head = fields(text.lines().next().unwrap()).unwrap();
-        let said = |name: &str| match head.get(name) {
-            Some(Field::Text(text)) => text.clone(),
-            _ => panic!("{}.jsonl does not begin with `{name}`", section.name),
-        };
-        let run = format!("{}: {}, {}, commit {}", said("date"), said("machine"), said("rustc"), said("commit"));
-        measured.runs.insert(section.name.to_owned(), run);
+        measured.runs.insert(section.name.to_owned(), heads::told(&text));
         measured.lines.extend(read(&text).unwrap());
     }
     measured
@@ -116,15 +124,19 @@ fn draw(row: &str, points: &[&Line]) -> String {
 /// What stands between the marks of the page, and the pictures.
 fn generated(measured: &Measured) -> (String, Vec<(String, String)>) {
     let (mut page, mut pictures) = (String::new(), Vec::new());
-    let _ = write!(page, "\n## What was aimed at\n{}", targets::table(&measured.lines));
+    let middle = middle(&measured.lines);
+    page.push_str("\n## What was aimed at\n");
+    for section in SECTIONS.iter().filter(|section| measured.runs.contains_key(section.name)) {
+        let _ = write!(page, "\n{}:\n{}", section.title, targets::table(section.name, &measured.lines));
+    }
     for section in SECTIONS {
         let _ = write!(page, "\n## {}\n{}\n", section.title, section.about);
         let Some(run) = measured.runs.get(section.name) else {
             let _ = writeln!(page, "\nNot measured yet: `cargo xtask bench {} --save`.", section.name);
             continue;
         };
-        let _ = writeln!(page, "\nMeasured {run}.");
-        let lines: Vec<&Line> = measured.lines.iter().filter(|line| line.section == section.name).collect();
+        let _ = writeln!(page, "\n{run}");
+        let lines: Vec<&Line> = middle.iter().filter(|line| line.section == section.name).collect();
         page.push_str(&tables::all(&lines, section.rates));
         for (row, points) in curves(&lines) {
             let name = picture_name(section.name, row);
@@ -164,7 +176,8 @@ fn figures_of_every_kind_are_shown() {
         {"section":"redis","row":"opening","contender":"fred","value":12.34,"unit":"ms"}
         {"section":"redis","row":"by entries","contender":"store","value":null,"unit":"ms","x":1000}
         {"section":"redis","row":"by entries","contender":"store","value":7,"unit":"ms","x":1000000}"#;
-    let measured = Measured { lines: read(text).unwrap(), runs: [("redis".to_owned(), "today".to_owned())].into() };
+    let measured =
+        Measured { lines: read(text).unwrap(), runs: [("redis".to_owned(), "Measured today.".to_owned())].into() };
     let (page, pictures) = generated(&measured);
     for told in [
         "## In process\n",
