@@ -1,11 +1,13 @@
-//! Waiting for a future on a thread that has nothing else to do.
+//! Waiting for a future on a thread that has nothing else to do. Every order of what threads do here is run by `models/src/block_on.rs`.
 
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+
+use crate::sync::AtomicBool;
+use crate::sync::thread::{self, Thread};
 
 /// Wakes a parked thread. The flag remembers for whom: a wait inside of a wait may use up the other's unpark.
 struct Unpark {
@@ -19,8 +21,10 @@ impl Wake for Unpark {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.store(true, Ordering::Release);
-        self.thread.unpark();
+        // Whoever finds the flag set has nothing to add: the thread looks at it before it sleeps, and sees what was done until now.
+        if !self.woken.swap(true, Ordering::Release) {
+            self.thread.unpark();
+        }
     }
 }
 

@@ -46,6 +46,7 @@ mod record;
 mod registry;
 mod slot;
 mod store;
+mod sync;
 pub mod testing;
 mod value;
 

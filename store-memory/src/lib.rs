@@ -49,6 +49,7 @@ mod slab;
 mod stats;
 mod store;
 mod sweeper;
+mod sync;
 mod table;
 mod tagged;
 mod tick;

@@ -1,6 +1,8 @@
-//! A value, and a tag that says when it was good, shared by all threads without a lock.
+//! A value, and a tag that says when it was good, shared by all threads without a lock. Every order of what threads do here is run by `models/src/pair.rs`.
 
-use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+
+use crate::sync::AtomicU64;
 
 /// Whoever reads a tag reads at least the value that was published with it. The value never falls; a tag may be replaced by an earlier one.
 #[derive(Debug)]
@@ -22,9 +24,11 @@ impl Tagged {
         (tag, self.value.load(Relaxed))
     }
 
-    pub(crate) fn publish(&self, tag: u64, value: u64) {
+    /// Returns the latest value there is by then.
+    pub(crate) fn publish(&self, tag: u64, value: u64) -> u64 {
         // The value first, and never a lower one, in whatever order threads come.
-        self.value.fetch_max(value, Relaxed);
+        let before = self.value.fetch_max(value, Relaxed);
         self.tag.store(tag, Release);
+        before.max(value)
     }
 }

@@ -23,7 +23,7 @@ const FEATURE_SETS: &[(&str, &str)] = &[
 ];
 
 /// Workspaces of their own, with lock files of their own: a new dependency of a crate they use makes those stale.
-const BESIDE: &[&str] = &["store-lua/module", "benches/lua", "benches/peers", "fuzz"];
+const BESIDE: &[&str] = &["store-lua/module", "benches/lua", "benches/peers", "fuzz", "models"];
 
 pub(crate) fn run() -> Result<(), Failed> {
     println!("toolchain: {}", output(cargo(&["--version"]))?.trim());

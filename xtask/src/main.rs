@@ -27,6 +27,7 @@ cargo xtask TASK
                                 says; `--resume` goes on where one was interrupted, `--list` only says what, and how long
   measure                       the figures of docs/choosing.md, with `store bench` on each backend; about a minute
   fuzz [TARGET] [SECONDS]       the fuzz targets, 60 seconds each, with libFuzzer and AddressSanitizer
+  models [NAME]                 what threads share without a lock, in every order that the memory model allows (loom); part of test
   asan                          the Lua module's unsafe code under AddressSanitizer
   redis [PORT]                  a Redis server to try things on, until Ctrl-C
   docs                          writes the generated pages of docs/ anew
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         "deep" => no_more(rest).and_then(|()| test::deep()),
         "bench" => bench::run(rest),
         "measure" => no_more(rest).and_then(|()| measure::run()),
+        "models" => test::models(rest),
         "asan" => no_more(rest).and_then(|()| asan::run()),
         "fuzz" => fuzz::run(rest),
         "redis" => redis::run(rest),

@@ -31,12 +31,20 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
     let what = if packages.is_empty() { "all tests" } else { "tests of the named packages" };
     step(what, cargo(&line))?;
     if packages.is_empty() {
+        models(&[])?;
         in_luas(&["luajit", "luau"], &["--tests"])?;
         // The one that differs most in where it can wait; what it shares with the others is left to `deep`.
         in_luas(&["lua51"], &["--test", "suite", "--test", "cases"])?;
         stock_lua(need::INTERPRETERS)?;
     }
     Ok(())
+}
+
+/// `cargo xtask models`: what threads share without a lock, in every order that the memory model allows. A workspace of its own.
+pub(crate) fn models(args: &[String]) -> Result<(), Failed> {
+    let mut command = cargo(&["run", "--quiet", "--locked", "--manifest-path", "models/Cargo.toml", "--"]);
+    command.args(args).env("CARGO_TARGET_DIR", target().join("models"));
+    step("models of what threads share without a lock", command)
 }
 
 /// The Lua module in VMs other than the default one, built from source, on all backends.

@@ -22,7 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::Guard;
+use crate::sync::Guard;
 
 pub use cursor::{decode_cursor, encode_cursor};
 pub use list::Entries;

@@ -4,16 +4,18 @@
 //! a lane, which from then on only it writes to, with plain loads and stores; who reads, adds up the lanes. A thread is known by where its
 //! own memory lies, which no other thread has while it lives. One that comes to lie there later goes on counting in the lane of
 //! the one that has ended. Where there are more threads than lanes, those left over share one, with additions that all may make.
+//!
+//! Every order of what threads do here is run by `models/src/lanes.rs`.
 
 use std::array;
-use std::cell::Cell;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::sync::{AtomicU64, OnceLock, here};
 
 /// How many threads have a lane of their own, of each store.
 const LANES: usize = 64;
 /// How many lanes a thread looks at.
-const PROBES: usize = 4;
+pub(super) const PROBES: usize = 4;
 
 /// `N` counts that many threads add to.
 pub(super) struct Lanes<const N: usize> {
@@ -31,7 +33,7 @@ struct Lane<const N: usize> {
 
 impl<const N: usize> Default for Lanes<N> {
     fn default() -> Self {
-        Lanes { own: [const { OnceLock::new() }; LANES], shared: [const { AtomicU64::new(0) }; N] }
+        Lanes { own: array::from_fn(|_| OnceLock::new()), shared: array::from_fn(|_| AtomicU64::new(0)) }
     }
 }
 
@@ -69,7 +71,7 @@ impl<const N: usize> Lanes<N> {
 
 impl<const N: usize> Lane<N> {
     fn new(owner: usize) -> Lane<N> {
-        Lane { owner, counts: [const { AtomicU64::new(0) }; N] }
+        Lane { owner, counts: array::from_fn(|_| AtomicU64::new(0)) }
     }
 
     /// Only for the owner.
@@ -80,18 +82,9 @@ impl<const N: usize> Lane<N> {
     }
 }
 
-/// Where the memory of this thread lies.
-#[inline]
-fn here() -> usize {
-    thread_local! {
-        static HERE: Cell<u8> = const { Cell::new(0) };
-    }
-    HERE.with(|here| std::ptr::from_ref(here).addr())
-}
-
 /// Threads lie far apart and evenly, so their addresses are spread (Knuth's multiplicative hashing).
 #[inline]
-fn place(here: usize) -> usize {
+pub(super) fn place(here: usize) -> usize {
     let spread = (here as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
     usize::try_from(spread).unwrap_or(0) % LANES
 }

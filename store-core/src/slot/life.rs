@@ -3,76 +3,43 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use async_lock::OnceCell;
-use event_listener::{Event, EventListener};
 
 use super::Slot;
+use super::gate::Gate;
+use crate::sync::EventListener;
 use crate::{BoxFuture, Error, Kind, Outcome, Result, Timer};
-
-const OPEN: u8 = 0;
-/// No operation begins any more; those in flight may end.
-const CLOSING: u8 = 1;
-/// Operations in flight are cancelled.
-const CANCELED: u8 = 2;
 
 /// What a backend gets at least to flush and close: to cut a flush short would lose what waiting a little saves.
 const FLUSH: Duration = Duration::from_secs(30);
 
 /// How an open store lives and ends; shared by the slots that stand for it under one configuration after another.
 pub(super) struct Life {
-    state: AtomicU8,
+    gate: Gate,
     /// How closing ended, once it has.
     closed: OnceCell<Result<()>>,
-    in_flight: AtomicUsize,
-    /// Notified when operations in flight are to give up.
-    cancel: Event,
-    /// Notified when the last operation in flight has ended while closing.
-    idle: Event,
 }
 
 impl Life {
     pub(super) fn new() -> Arc<Life> {
-        Arc::new(Life {
-            state: AtomicU8::new(OPEN),
-            closed: OnceCell::new(),
-            in_flight: AtomicUsize::new(0),
-            cancel: Event::new(),
-            idle: Event::new(),
-        })
-    }
-
-    fn leave(&self) {
-        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.state.load(Ordering::SeqCst) != OPEN {
-            self.idle.notify(usize::MAX);
-        }
-    }
-
-    async fn until_idle(&self) {
-        loop {
-            let listener = self.idle.listen();
-            if self.in_flight.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            listener.await;
-        }
+        Arc::new(Life { gate: Gate::new(), closed: OnceCell::new() })
     }
 }
 
 impl Slot {
     /// How many operations wait for the backend.
     pub(crate) fn in_flight(&self) -> usize {
-        self.life.in_flight.load(Ordering::Relaxed)
+        self.life.gate.inside()
     }
 
     /// # Errors
     /// UNAVAILABLE once the store is being closed; worth a retry if another has taken its place.
     #[inline]
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.life.state.load(Ordering::Acquire) == OPEN { Ok(()) } else { Err(self.gone()) }
+        if self.life.gate.is_open() { Ok(()) } else { Err(self.gone()) }
     }
 
     #[cold]
@@ -102,11 +69,10 @@ impl Slot {
     }
 
     async fn end(&self, patience: Duration) -> Result<()> {
-        let life = &*self.life;
-        life.state.store(CLOSING, Ordering::SeqCst);
-        let _ = deadline(&*self.timer, patience, life.until_idle()).await;
-        life.state.store(CANCELED, Ordering::SeqCst);
-        life.cancel.notify(usize::MAX);
+        let gate = &self.life.gate;
+        gate.close();
+        let _ = deadline(&*self.timer, patience, gate.until_idle()).await;
+        gate.cancel();
         let ended = deadline(&*self.timer, patience.max(FLUSH), async {
             // Closed even if the flush fails: a failed flush is told, but leaves nothing running.
             let flushed = self.store.flush().await;
@@ -141,22 +107,17 @@ impl<T> Future for Running<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<T>> {
         let this = &mut *self;
-        let life = &*this.slot.life;
+        let gate = &this.slot.life.gate;
         if !this.counted {
-            life.in_flight.fetch_add(1, Ordering::SeqCst);
             this.counted = true;
-            // After counting: a close that begins now sees this operation, or this operation sees the close.
-            if life.state.load(Ordering::SeqCst) != OPEN {
+            if !gate.enter() {
                 return Poll::Ready(Err(this.slot.gone()));
             }
         }
         if let Poll::Ready(result) = this.operation.as_mut().poll(cx) {
             return Poll::Ready(result);
         }
-        let listener = this.canceled.get_or_insert_with(|| life.cancel.listen());
-        // After listening, so that no notification falls in between.
-        let told = Pin::new(listener).poll(cx).is_ready();
-        if told || life.state.load(Ordering::SeqCst) == CANCELED {
+        if gate.is_canceled(&mut this.canceled, cx) {
             let error = Error::new(Kind::Canceled, "the store was closed before the operation ended");
             return Poll::Ready(Err(error.with_outcome(Outcome::Unknown)));
         }
@@ -167,7 +128,7 @@ impl<T> Future for Running<'_, T> {
 impl<T> Drop for Running<'_, T> {
     fn drop(&mut self) {
         if self.counted {
-            self.slot.life.leave();
+            self.slot.life.gate.leave();
         }
     }
 }

@@ -1,6 +1,8 @@
 //! An open store: what handles share. Below both the handles, which work on slots, and the registry, which keeps them.
 
 mod flight;
+mod gate;
+mod kept;
 mod life;
 mod security;
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::{ArcSwap, Guard};
-
+use super::kept::{Kept, Latest};
 use crate::policy::{Access, Action, Authorizer, PolicySet};
+use crate::sync::Guard;
 use crate::{Context, Error, Kind};
 
 /// A denial, as an audit hook sees it.
@@ -31,10 +31,9 @@ pub trait Audit: fmt::Debug + Send + Sync + 'static {
     fn denied(&self, denial: &Denial<'_>);
 }
 
-/// What a context may do on a store.
+/// What a context may do on a store, by policies of a generation.
 #[derive(Debug)]
 pub(crate) struct Rights {
-    /// Of the policies that this was compiled from.
     pub(crate) generation: u64,
     pub(crate) access: Access,
 }
@@ -42,7 +41,7 @@ pub(crate) struct Rights {
 /// The rights of a context on a store, kept by a handle and compiled anew when the policies change.
 #[derive(Debug)]
 pub(crate) struct KeptRights {
-    rights: ArcSwap<Rights>,
+    rights: Kept<Rights>,
     /// The generation of the policies that allow everything, so that who is not restricted pays for one comparison.
     unrestricted: AtomicU64,
 }
@@ -50,7 +49,7 @@ pub(crate) struct KeptRights {
 impl KeptRights {
     pub(crate) fn new(security: &Security, cx: &Context, store: &str) -> KeptRights {
         let rights = security.rights(cx, store);
-        KeptRights { unrestricted: AtomicU64::new(rights.unrestricted_in()), rights: ArcSwap::from_pointee(rights) }
+        KeptRights { unrestricted: AtomicU64::new(rights.unrestricted_in()), rights: Kept::new(rights) }
     }
 
     #[inline]
@@ -60,15 +59,13 @@ impl KeptRights {
 
     /// The rights of the policies that are in force now.
     pub(crate) fn current(&self, security: &Security, cx: &Context, store: &str) -> Guard<Arc<Rights>> {
-        let kept = self.rights.load();
-        if kept.generation == security.generation() {
-            return kept;
-        }
-        let rights = security.rights(cx, store);
-        // Whatever another thread stores in between belongs to the generation that it names.
-        self.unrestricted.store(rights.unrestricted_in(), Ordering::Release);
-        self.rights.store(Arc::new(rights));
-        self.rights.load()
+        let is_good = |rights: &Rights| rights.generation == security.generation();
+        self.rights.current(is_good, || {
+            let rights = security.rights(cx, store);
+            // Whatever another thread stores in between belongs to the generation that it names.
+            self.unrestricted.store(rights.unrestricted_in(), Ordering::Release);
+            rights
+        })
     }
 }
 
@@ -82,8 +79,7 @@ impl Rights {
 /// The policies of a registry. Replacing them takes effect on handles that are out.
 #[derive(Debug)]
 pub(crate) struct Security {
-    policies: ArcSwap<PolicySet>,
-    generation: AtomicU64,
+    policies: Latest<PolicySet>,
     authorizer: Option<Arc<dyn Authorizer>>,
     audit: Option<Arc<dyn Audit>>,
 }
@@ -94,23 +90,21 @@ impl Security {
         authorizer: Option<Arc<dyn Authorizer>>,
         audit: Option<Arc<dyn Audit>>,
     ) -> Security {
-        Security { policies: ArcSwap::from_pointee(policies), generation: AtomicU64::new(0), authorizer, audit }
+        Security { policies: Latest::new(policies), authorizer, audit }
     }
 
     pub(crate) fn replace(&self, policies: PolicySet) {
-        self.policies.store(Arc::new(policies));
-        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.policies.replace(policies);
     }
 
     #[inline]
     pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        self.policies.generation()
     }
 
     pub(crate) fn rights(&self, cx: &Context, store: &str) -> Rights {
-        // The generation first: policies replaced in between only make the next check compile again.
-        let generation = self.generation();
-        let access = self.policies.load().access(cx, store);
+        let (generation, policies) = self.policies.get();
+        let access = policies.access(cx, store);
         let access = match &self.authorizer {
             None => access,
             Some(authorizer) => access.with_authorizer(Arc::clone(authorizer), cx, store),
