@@ -9,6 +9,7 @@ mod gate;
 mod kept;
 mod lanes;
 mod pair;
+mod sweeper;
 mod sync;
 
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ const MODELS: &[Model] = &[
     ("gate", "closing_waits_for_who_was_let_in", gate::closing_waits_for_who_was_let_in),
     ("gate", "who_is_inside_is_told_to_give_up", gate::who_is_inside_is_told_to_give_up),
     ("kept", "who_begins_after_a_replacement_is_judged_by_it", kept::who_begins_after_a_replacement_is_judged_by_it),
+    ("sweeper", "what_has_expired_is_freed", sweeper::what_has_expired_is_freed),
+    ("sweeper", "what_a_pass_misses_is_news", sweeper::what_a_pass_misses_is_news),
     ("block_on", "a_wake_is_not_lost", block_on::a_wake_is_not_lost),
 ];
 

@@ -2,25 +2,29 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use loom::sync::Mutex;
 use loom::sync::atomic::Ordering;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 /// As the standard library's: who sees that it is set sees what it was set to; one thread sets it while others wait.
 pub(crate) struct OnceLock<T> {
     is_set: AtomicBool,
-    setting: Mutex<()>,
+    setting: loom::sync::Mutex<()>,
     value: std::sync::OnceLock<T>,
 }
 
 impl<T> OnceLock<T> {
     pub(crate) fn new() -> OnceLock<T> {
-        OnceLock { is_set: AtomicBool::new(false), setting: Mutex::new(()), value: std::sync::OnceLock::new() }
+        OnceLock {
+            is_set: AtomicBool::new(false),
+            setting: loom::sync::Mutex::new(()),
+            value: std::sync::OnceLock::new(),
+        }
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
@@ -102,11 +106,11 @@ struct Listening {
 }
 
 /// As event-listener's: who listens before a notification is told of it.
-pub(crate) struct Event(Arc<Mutex<Vec<Listening>>>);
+pub(crate) struct Event(Arc<loom::sync::Mutex<Vec<Listening>>>);
 
 impl Event {
     pub(crate) fn new() -> Event {
-        Event(Arc::new(Mutex::new(Vec::new())))
+        Event(Arc::new(loom::sync::Mutex::new(Vec::new())))
     }
 
     pub(crate) fn listen(&self) -> EventListener {
@@ -126,7 +130,7 @@ impl Event {
 }
 
 pub(crate) struct EventListener {
-    of: Arc<Mutex<Vec<Listening>>>,
+    of: Arc<loom::sync::Mutex<Vec<Listening>>>,
     at: usize,
 }
 
@@ -143,11 +147,87 @@ impl Future for EventListener {
     }
 }
 
+/// As parking_lot's.
+#[derive(Debug)]
+pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+pub(crate) struct MutexGuard<'a, T> {
+    of: &'a Mutex<T>,
+    held: Option<loom::sync::MutexGuard<'a, T>>,
+}
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Mutex<T> {
+        Mutex(loom::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        MutexGuard { of: self, held: Some(self.0.lock().unwrap()) }
+    }
+}
+
+impl<T> MutexGuard<'_, T> {
+    pub(crate) fn unlocked<R>(guard: &mut Self, work: impl FnOnce() -> R) -> R {
+        guard.held = None;
+        let result = work();
+        guard.held = Some(guard.of.0.lock().unwrap());
+        result
+    }
+}
+
+impl<T> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.held.as_ref().unwrap()
+    }
+}
+
+impl<T> DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.held.as_mut().unwrap()
+    }
+}
+
+/// As parking_lot's, but for time, which loom does not model: the shortest waits are over at once, and others last until somebody ends them. What is only found when
+/// such a wait is over by itself is never found here.
+#[derive(Debug)]
+pub(crate) struct Condvar(loom::sync::Condvar);
+
+pub(crate) struct WaitTimeoutResult(bool);
+
+impl Condvar {
+    pub(crate) fn new() -> Condvar {
+        Condvar(loom::sync::Condvar::new())
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, time: Duration) -> WaitTimeoutResult {
+        let short = time <= Duration::from_millis(10);
+        if short {
+            MutexGuard::unlocked(guard, || ());
+        } else {
+            guard.held = guard.held.take().map(|held| self.0.wait(held).unwrap());
+        }
+        WaitTimeoutResult(short)
+    }
+}
+
+impl WaitTimeoutResult {
+    pub(crate) fn timed_out(&self) -> bool {
+        self.0
+    }
+}
+
 /// As the standard library's: `unpark` leaves a token, which ends one `park`, be it this one or the next, and shows it all that was done before.
 pub(crate) mod thread {
     use std::sync::Arc;
 
     use loom::sync::{Condvar, Mutex};
+    pub(crate) use loom::thread::Builder;
 
     #[derive(Clone)]
     pub(crate) struct Thread(Arc<(Mutex<bool>, Condvar)>);

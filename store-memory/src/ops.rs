@@ -86,7 +86,7 @@ impl Inner {
             match self.put_in(&mut shard, place.hash, key.as_bytes(), value, put) {
                 Ok((stored, deadline, ttl)) => {
                     drop(shard);
-                    self.sweeper.note(deadline);
+                    self.sweeper.note(deadline.as_millis());
                     return Ok(Written { version: Version::from_u64(stored.version), ttl });
                 }
                 Err(Refused::Error(error)) => return Err(error),
@@ -220,7 +220,7 @@ impl Inner {
         shard.used(at);
         let result = shard.record(at).map(read);
         drop(shard);
-        self.sweeper.note(deadline);
+        self.sweeper.note(deadline.as_millis());
         Ok(result)
     }
 
@@ -233,7 +233,7 @@ impl Inner {
             match self.increment_in(&mut shard, place.hash, key.as_bytes(), by) {
                 Ok((sum, deadline)) => {
                     drop(shard);
-                    self.sweeper.note(deadline);
+                    self.sweeper.note(deadline.as_millis());
                     return Ok(sum);
                 }
                 Err(Refused::Error(error)) => return Err(error),

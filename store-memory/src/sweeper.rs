@@ -3,13 +3,14 @@
 //! One thread a store, started by the first entry that expires. It sleeps until the wheels have something to do (at least
 //! [`PACE`], so that deadlines that lie close together are dealt with together), and frees a few entries under a lock at a
 //! time, shard by shard. It holds the store weakly: a store that is dropped or closed ends it.
+//!
+//! Every order of what it and those who write do is run by `models/src/sweeper.rs`.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-use store_core::Deadline;
+use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, thread};
 
 /// The shortest time between two passes.
 const PACE: Duration = Duration::from_millis(10);
@@ -52,11 +53,12 @@ impl Sweeper {
         Sweeper(Arc::new(Shared { planned: AtomicU64::new(planned), state: Mutex::new(state), wake: Condvar::new() }))
     }
 
-    /// Notes a deadline that was set. No lock of a shard may be held.
+    /// Notes a deadline that was set, in milliseconds, 0 for none. To be called after the lock of its shard was let go: the thread takes that lock after it has
+    /// raised `planned`, so who comes after the thread sees that this is news.
     #[inline]
-    pub(crate) fn note(&self, deadline: Deadline) {
-        if deadline != Deadline::NEVER && deadline.as_millis() < self.0.planned.load(Relaxed) {
-            self.note_news(deadline.as_millis());
+    pub(crate) fn note(&self, deadline: u64) {
+        if deadline != 0 && deadline < self.0.planned.load(Relaxed) {
+            self.note_news(deadline);
         }
     }
 
@@ -73,7 +75,7 @@ impl Sweeper {
             return;
         }
         let (shared, store) = (Arc::clone(&self.0), Weak::clone(&state.store));
-        let thread = std::thread::Builder::new().name("store-memory-sweeper".to_owned());
+        let thread = thread::Builder::new().name("store-memory-sweeper".to_owned());
         // Without a thread nothing is lost but the memory of expired entries, and the next deadline tries again.
         state.started = thread.spawn(move || shared.run(&store)).is_ok();
         if !state.started {
@@ -117,6 +119,10 @@ impl Shared {
                 self.wake.wait_for(&mut state, PACE);
             }
             loop {
+                let Some(swept) = store.upgrade() else { return };
+                let now = swept.now();
+                drop_outside(&mut state, swept);
+                // From here until it waits the thread has the lock, so that it hears of all that is news.
                 if state.stopped {
                     return;
                 }
@@ -125,9 +131,6 @@ impl Shared {
                     continue;
                 };
                 self.planned.store(earliest, Relaxed);
-                let Some(swept) = store.upgrade() else { return };
-                let now = swept.now();
-                drop_outside(&mut state, swept);
                 if earliest <= now {
                     break;
                 }
@@ -142,6 +145,6 @@ impl Shared {
 }
 
 /// Should this be the last owner of the store, its drop takes the lock to stop the thread.
-fn drop_outside(state: &mut parking_lot::MutexGuard<'_, State>, swept: Arc<dyn Sweep>) {
-    parking_lot::MutexGuard::unlocked(state, || drop(swept));
+fn drop_outside(state: &mut MutexGuard<'_, State>, swept: Arc<dyn Sweep>) {
+    MutexGuard::unlocked(state, || drop(swept));
 }

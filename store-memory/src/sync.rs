@@ -1,3 +1,6 @@
 //! What threads share without a lock, by one name: `models/` puts loom's in its place, and runs the code that uses it in every order that the memory model allows.
 
 pub(crate) use std::sync::atomic::AtomicU64;
+pub(crate) use std::thread;
+
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
