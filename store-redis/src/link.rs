@@ -39,6 +39,8 @@ pub(crate) struct Link {
     /// Counts the connections of one supervisor: another one may be another server, or the same after a restart.
     pub(crate) generation: u64,
     ended: AtomicBool,
+    /// It has answered a call.
+    answered: AtomicBool,
     /// Calls in a row that timed out.
     timeouts: AtomicU32,
     /// Somebody doubts that the server still answers.
@@ -53,6 +55,7 @@ impl Link {
             peer,
             generation,
             ended: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
             timeouts: AtomicU32::new(0),
             suspect: Notify::new(),
         }
@@ -61,6 +64,11 @@ impl Link {
     /// Whether it is known not to work any more.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has answered a call, and so is known to have worked.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Sends one command and awaits its answer.
@@ -138,6 +146,10 @@ impl Link {
     fn judge<T>(&self, answer: Option<redis::RedisResult<T>>) -> Result<T, Failure> {
         match answer {
             Some(Ok(value)) => {
+                // Looked at first: what is only read stays in the caches of all who call.
+                if !self.answered.load(Ordering::Relaxed) {
+                    self.answered.store(true, Ordering::Relaxed);
+                }
                 if self.timeouts.load(Ordering::Relaxed) != 0 {
                     self.timeouts.store(0, Ordering::Relaxed);
                 }
