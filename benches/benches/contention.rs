@@ -53,6 +53,11 @@ fn contention(criterion: &mut Criterion) {
                 })
             });
         });
+        group.bench_function(format!("one key, {threads} threads, raw map"), |b| {
+            b.iter_custom(|count| {
+                run(threads, count, |_, _| drop(black_box(map.read().get(&keys.get(7)[..]).cloned())))
+            });
+        });
         group.bench_function(format!("one key, {threads} threads, memory"), |b| {
             b.iter_custom(|count| run(threads, count, |_, _| drop(black_box(get(&store, keys.get(7))))));
         });

@@ -30,7 +30,7 @@ impl Plan {
         self.only.as_deref().is_none_or(|only| only.split(',').any(|part| contender.starts_with(part)))
     }
 
-    /// From the words of a command line: `[--quick] [--keys N] [--rounds N] [--turn SECONDS] [--only PART,PART] [ROW...]`.
+    /// From the words of a command line: `[--quick | --test] [--keys N] [--rounds N] [--turn SECONDS] [--only PART,PART] [ROW...]`.
     ///
     /// # Errors
     /// About a word that it does not understand.
@@ -49,6 +49,8 @@ impl Plan {
                     self.turn = turn.ok_or(format!("--turn: {text} is no number of seconds"))?;
                 }
                 "--only" => self.only = Some(value()?),
+                // It runs: as small as it goes.
+                "--test" => (self.keys, self.rounds, self.turn) = (1000, 1, Duration::from_millis(5)),
                 // What every benchmark is told, by `cargo bench` and for criterion.
                 "--bench" => {}
                 "--baseline-lenient" | "--save-baseline" => drop(value()?),

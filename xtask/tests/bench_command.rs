@@ -57,9 +57,41 @@ fn a_run_is_measured_saved_compared_and_drawn() {
     assert!(succeeds(&["road", "--try", "--list"]).contains("run 1  road/overhead           8 s  measured"));
     // What was saved stays, until it is asked for.
     assert!(std::fs::read_to_string(&saved).unwrap().contains("0.0001"));
-    let said = succeeds(&["batch", "--try", "--save"]);
-    assert!(said.contains("saved as baseline `saved-try`"), "{said}");
-    assert!(root().join("target/criterion").is_dir());
+}
+
+/// Every benchmark runs, and has the raw engine beside the store.
+#[test]
+fn every_benchmark_runs_with_the_raw_engine_beside() {
+    let said = succeeds(&["--try"]);
+    for (group, engines) in [
+        ("get", ["raw map", "memory"].as_slice()),
+        ("increment", &["raw map", "memory"]),
+        ("set, sled", &["raw sled", "store"]),
+        ("new key and delete, redis", &["redis-rs", "store"]),
+        ("ttl", &["raw map, another deadline", "touch to a later deadline"]),
+        ("move a deadline, redis", &["redis-rs", "store"]),
+        ("list", &["raw sorted map", "memory"]),
+        ("page of 100, sled", &["raw sled", "store"]),
+        ("batch of 100", &["get, raw map", "get_many", "set, raw map", "set_many"]),
+        ("get 100, redis", &["redis-rs", "store"]),
+        ("contention", &["95 % reads, 2 threads, raw map", "95 % reads, 2 threads, memory"]),
+        ("contention, sled", &["95 % reads, 2 threads, raw sled", "95 % reads, 2 threads, store"]),
+        ("lua, string get", &["raw mlua", "store"]),
+        ("lua, table set", &["raw mlua", "store"]),
+    ] {
+        for engine in engines {
+            assert!(said.contains(&format!("Testing {group}/{engine}\nSuccess")), "{group}/{engine}: {said}");
+        }
+    }
+    // Those that are not by criterion: overhead, policy, disk and redis.
+    for row in [
+        "get of a 100-byte value\n",
+        "check of an operation\n",
+        "set, 64 writers, store-sled sync, tasks\n",
+        "GET, 512 callers\n",
+    ] {
+        assert!(said.contains(row), "{row}: {said}");
+    }
 }
 
 #[test]

@@ -14,8 +14,10 @@ use store_benches::Keys;
 use store_core::{Context, Key, Lifetime, Payload, Put, TryStore};
 use store_memory::MemoryStore;
 
-/// Entries in every store.
-pub(crate) const COUNT: usize = 100_000;
+/// Entries in every store; a few where it is not optimised, and only shown to run.
+pub(crate) const COUNT: usize = if cfg!(debug_assertions) { 2_000 } else { 100_000 };
+/// How many operations until they come round again.
+const AROUND: usize = if cfg!(debug_assertions) { 1 << 12 } else { 1 << 18 };
 pub(crate) const VALUE: [u8; 100] = [b'v'; 100];
 /// Nothing expires while it is measured.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -47,10 +49,10 @@ pub(crate) fn set(store: &MemoryStore, key: &[u8], value: &[u8], lifetime: Lifet
 
 /// Keys in a random order that comes round again.
 pub(crate) fn around<'a>(keys: &'a Keys) -> impl FnMut() -> &'a [u8] {
-    let work = store_benches::Workload::zipf(keys.all().len(), 0.99, 1 << 18, 1);
+    let work = store_benches::Workload::zipf(keys.all().len(), 0.99, AROUND, 1);
     let mut at = 0;
     move || {
-        at = (at + 1) % (1 << 18);
+        at = (at + 1) % AROUND;
         &keys.get(work.numbers()[at])[..]
     }
 }

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use crate::turn::Turn;
 
 /// So many keys.
-pub const KEYS: u64 = 100_000;
+pub const KEYS: u64 = if cfg!(debug_assertions) { 2_000 } else { 100_000 };
 /// The length of every value.
 pub const VALUE_LEN: usize = 100;
 /// How many items a batch has.

@@ -82,13 +82,21 @@ fn criterion(name: Option<&str>, kind: Kind, save: bool) -> Result<(), Failed> {
     }
     match name {
         Some(name) => line.extend(["--bench", name]),
-        None => line.push("--benches"),
+        // By this pattern, since `--benches` would run the unit tests of every library too.
+        None => line.extend(["--bench", "*"]),
     }
     let saved = format!("saved-{}", kind.name());
-    line.extend(["--", if save { "--save-baseline" } else { "--baseline-lenient" }, &saved]);
-    if kind != Kind::Full {
-        line.push("--quick");
+    line.push("--");
+    match kind {
+        Kind::Try => line.push("--test"),
+        Kind::Quick => line.push("--quick"),
+        Kind::Full => {}
     }
+    if kind == Kind::Try {
+        // Everything once, and nothing to compare.
+        return step("benchmarks", cargo(&line));
+    }
+    line.extend([if save { "--save-baseline" } else { "--baseline-lenient" }, &saved]);
     step("benchmarks", cargo(&line))?;
     let folder = root().join("target").join("criterion");
     if save {

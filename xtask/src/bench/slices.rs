@@ -66,17 +66,17 @@ pub(crate) const SLICES: &[Slice] = &[
     slice("inproc", "half", Program::Peers, &["inproc", "half"], FEWER, 60),
     slice("inproc", "set", Program::Peers, &["inproc", "set"], FEWER, 65),
     slice("inproc", "latency", Program::Peers, &["inproc", "latency", "list"], FEWER, 25),
-    slice("inproc", "scaling", Program::Peers, &["inproc", "scaling"], &["--operations", "200000"], 60),
+    slice("inproc", "scaling", Program::Peers, &["inproc", "scaling"], &["--operations", "200000"], 50),
     slice(
         "inproc",
         "big",
         Program::Peers,
         &["inproc", "big", "--only", "store-memory,dashmap,sharded"],
         TEN_MILLION,
-        110,
+        115,
     )
     .once(),
-    slice("inproc", "big-caches", Program::Peers, &["inproc", "big", "--only", "quick_cache,moka"], TEN_MILLION, 100)
+    slice("inproc", "big-caches", Program::Peers, &["inproc", "big", "--only", "quick_cache,moka"], TEN_MILLION, 90)
         .once(),
     slice("inproc", "memory", Program::Counted, &["inproc", "memory"], &[], 50).once(),
     slice("inproc", "expire", Program::Peers, &["inproc", "expire"], &[], 90),
