@@ -192,6 +192,7 @@ impl Deadline {
 
     /// The stored form: milliseconds since the Unix epoch, 0 for never.
     #[must_use]
+    #[inline]
     pub const fn as_millis(self) -> u64 {
         match self.0 {
             Some(millis) => millis.get(),
@@ -201,8 +202,17 @@ impl Deadline {
 
     /// Whether the entry is absent at `now` (T6).
     #[must_use]
-    pub fn has_passed(self, now: Time) -> bool {
-        self.0.is_some_and(|millis| now.millis_floor() >= millis.get())
+    #[inline]
+    pub const fn has_passed(self, now: Time) -> bool {
+        self.has_passed_at(now.millis_floor())
+    }
+
+    /// The same for a time in whole milliseconds since the Unix epoch, rounded down.
+    #[must_use]
+    #[inline]
+    pub const fn has_passed_at(self, millis: u64) -> bool {
+        // Never is 0, and so the latest of all here.
+        self.as_millis().wrapping_sub(1) < millis
     }
 
     /// The time left at `now`; `None` if the deadline has passed.

@@ -31,6 +31,7 @@ struct Front {
 const UNUSED_BITS: u32 = 4;
 const KEY_BITS: u32 = 12;
 const LENGTHS: u64 = (1 << (KEY_BITS + UNUSED_BITS)) - 1;
+const UNUSED: u64 = (1 << UNUSED_BITS) - 1;
 const LATEST: u64 = u64::MAX >> (KEY_BITS + UNUSED_BITS);
 
 /// An entry in one allocation that is shared, not copied.
@@ -102,7 +103,7 @@ impl Record {
 
     #[inline]
     fn key_len(&self) -> usize {
-        self.front().map_or(0, Front::key_len)
+        self.front().map_or(0, |front| key_len(front.rest()))
     }
 
     /// The version.
@@ -134,14 +135,23 @@ impl Record {
         &self.0.slice[..self.key_len()]
     }
 
+    /// Whether this is the key. Quicker than comparing [`key`](Record::key): of a short one whose length is right, only words are compared.
+    #[inline]
+    #[must_use]
+    pub fn has_key(&self, key: &[u8]) -> bool {
+        let Some(front) = self.front() else { return false };
+        let lengths = front.rest() & LENGTHS & !UNUSED;
+        lengths == (key.len() as u64) << UNUSED_BITS && self.0.slice.get(..key.len()).is_some_and(|own| same(own, key))
+    }
+
     /// The value.
     #[inline]
     #[must_use]
     pub fn value(&self) -> &[u8] {
         match &self.0.header.header {
             Head::Entry(front) => {
-                let unused = (front.rest() & ((1 << UNUSED_BITS) - 1)) as usize;
-                &self.0.slice[front.key_len()..self.0.slice.len() - unused]
+                let rest = front.rest();
+                &self.0.slice[key_len(rest)..self.0.slice.len() - (rest & UNUSED) as usize]
             }
             Head::Foreign(value) => value.as_bytes(),
         }
@@ -155,11 +165,24 @@ impl Front {
     fn rest(&self) -> u64 {
         self.rest.load(Relaxed)
     }
+}
 
-    #[inline]
-    fn key_len(&self) -> usize {
-        ((self.rest() >> UNUSED_BITS) & ((1 << KEY_BITS) - 1)) as usize
+#[inline]
+const fn key_len(rest: u64) -> usize {
+    ((rest & LENGTHS) >> UNUSED_BITS) as usize
+}
+
+/// Whether two strings of one length are equal. Most keys have 8 to 16 bytes: two words, which may overlap.
+#[inline]
+fn same(own: &[u8], other: &[u8]) -> bool {
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    if own.len() <= 16
+        && let (Some(first), Some(last)) = (own.first_chunk(), own.last_chunk())
+        && let (Some(other_first), Some(other_last)) = (other.first_chunk(), other.last_chunk())
+    {
+        return (word(first) ^ word(other_first)) | (word(last) ^ word(other_last)) == 0;
     }
+    own == other
 }
 
 /// With the count, the length, the head and the 8 bytes of a typical allocator's header: a multiple of 16.
@@ -190,12 +213,31 @@ mod tests {
                 let value = vec![7u8; len];
                 let record = Record::new(version(42), key, &value).unwrap();
                 assert_eq!((record.version(), record.key(), record.value()), (42, key, &value[..]));
+                assert!(record.has_key(key));
                 assert_eq!(Payload::from(record.clone()).as_bytes(), value);
                 assert_eq!((32 + record.0.slice.len()) % 16, 8);
                 assert_eq!(record.deadline(), Deadline::NEVER);
             }
         }
         assert!(Record::new(version(1), &[0; 4096], b"").is_none());
+    }
+
+    #[test]
+    fn only_the_key_itself_is_the_key() {
+        for len in (0..40).chain([1024, 4095]) {
+            let key = vec![7; len];
+            let record = Record::new(version(1), &key, &[7; 30]).unwrap();
+            assert!(record.has_key(&key));
+            for at in 0..len {
+                let mut other = key.clone();
+                other[at] ^= 1;
+                assert!(!record.has_key(&other), "{len} {at}");
+            }
+            for other in [&[7; 4096][..len + 1], &[7; 4096][..len.saturating_sub(1)], &[7; 5000], &[]] {
+                assert_eq!(record.has_key(other), other.len() == len, "{len} {}", other.len());
+            }
+        }
+        assert!(!Record::foreign(Foreign::Owned(vec![7], 0)).has_key(b""));
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod backend;
 mod config;
 mod due;
 mod entries;
+mod equal;
 mod limits;
 mod ops;
 mod order;

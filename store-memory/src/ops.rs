@@ -42,20 +42,27 @@ fn check_version(record: &Record, expected: &Version) -> Result<()> {
 }
 
 impl Inner {
+    /// Whether the store is closed is asked where nothing is found: closing empties every shard, so in a closed one nothing is.
     #[inline]
     pub(crate) fn get(&self, key: Key<'_>) -> Result<Option<Payload>> {
-        self.check_open()?;
         let place = self.hash.place(key.as_bytes());
         let shard = self.shard(place).read();
-        let Some((at, record)) = shard.find_live(place.hash, key.as_bytes(), &*self.clock) else { return Ok(None) };
+        let Some((at, record)) = shard.find_live(place.hash, key.as_bytes(), &self.clock) else {
+            return self.nothing();
+        };
         shard.used(at);
         Ok(Some(Payload::from(record.clone())))
+    }
+
+    #[cold]
+    fn nothing<T>(&self) -> Result<Option<T>> {
+        self.check_open().map(|()| None)
     }
 
     pub(crate) fn has(&self, key: Key<'_>) -> Result<bool> {
         self.check_open()?;
         let place = self.hash.place(key.as_bytes());
-        Ok(self.shard(place).read().find_live(place.hash, key.as_bytes(), &*self.clock).is_some())
+        Ok(self.shard(place).read().find_live(place.hash, key.as_bytes(), &self.clock).is_some())
     }
 
     pub(crate) fn entry(&self, key: Key<'_>) -> Result<Option<Entry>> {
@@ -78,7 +85,6 @@ impl Inner {
     }
 
     pub(crate) fn put(&self, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
-        self.check_open()?;
         let place = self.hash.place(key.as_bytes());
         let mut attempts = Attempts::default();
         loop {
@@ -113,7 +119,7 @@ impl Inner {
         let mut kept = None;
         // A plain set does not care whether what it replaces is live, and does not look.
         if put.condition != Condition::Always || put.keep_ttl {
-            let live = found.map(|(_, record)| record).filter(|record| is_live(record, &*self.clock));
+            let live = found.map(|(_, record)| record).filter(|record| is_live(record, &self.clock));
             match (put.condition, live) {
                 (Condition::IfAbsent, Some(_)) => return Err(Error::already_exists().into()),
                 (Condition::IfPresent | Condition::IfVersion(_), None) => return Err(Error::absent().into()),
@@ -155,10 +161,10 @@ impl Inner {
             return Err(Refused::Full(need));
         }
         if let Some(at) = found {
-            let (version, old) = shard.overwrite(at, value, deadline, &*self.clock);
+            let (version, old) = shard.overwrite(at, value, deadline, &self.clock);
             return Ok(Stored { version, _old: old });
         }
-        match shard.insert(hash, key, value, deadline, &*self.clock) {
+        match shard.insert(hash, key, value, deadline, &self.clock) {
             Some(version) => Ok(Stored { version, _old: None }),
             None => {
                 if let Some((limits, need)) = need {
@@ -183,7 +189,7 @@ impl Inner {
         let place = self.hash.place(key.as_bytes());
         let mut shard = self.shard(place).write();
         let Some((at, record)) = shard.find(place.hash, key.as_bytes()) else { return Ok(None) };
-        let live = is_live(record, &*self.clock);
+        let live = is_live(record, &self.clock);
         if let (true, Some(version)) = (live, if_version) {
             check_version(record, version)?;
         }
@@ -211,12 +217,12 @@ impl Inner {
         self.check_open()?;
         let place = self.hash.place(key.as_bytes());
         let mut shard = self.shard(place).write();
-        let Some((at, record)) = shard.find_live(place.hash, key.as_bytes(), &*self.clock) else { return Ok(None) };
+        let Some((at, record)) = shard.find_live(place.hash, key.as_bytes(), &self.clock) else { return Ok(None) };
         if let Some(version) = if_version {
             check_version(record, version)?;
         }
         let (deadline, _) = self.deadline(lifetime);
-        shard.set_deadline(at, deadline, &*self.clock);
+        shard.set_deadline(at, deadline, &self.clock);
         shard.used(at);
         let result = shard.record(at).map(read);
         drop(shard);
@@ -254,7 +260,7 @@ impl Inner {
     ) -> Result<(i64, Deadline), Refused> {
         self.check_open()?;
         let found = shard.find(hash, key);
-        let live = found.map(|(_, record)| record).filter(|record| is_live(record, &*self.clock));
+        let live = found.map(|(_, record)| record).filter(|record| is_live(record, &self.clock));
         let (from, deadline) = match live {
             Some(record) => {
                 let value = integer(record.value());
@@ -306,7 +312,7 @@ impl Inner {
         if deadline == Deadline::NEVER {
             return Some(Ttl::Never);
         }
-        if deadline.has_passed(self.clock.coarse()) {
+        if self.clock.has_passed(deadline) {
             return None;
         }
         Some(deadline.left(self.clock.now()).unwrap_or(Ttl::Left(std::time::Duration::from_nanos(1))))

@@ -14,7 +14,7 @@ const AHEAD: usize = 16;
 
 impl Sweep for Inner {
     fn now(&self) -> u64 {
-        self.clock.coarse().millis_floor()
+        self.clock.millis()
     }
 
     fn sweep(&self) -> Option<u64> {

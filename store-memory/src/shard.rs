@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
-use store_core::{Clock, Deadline, Time, VersionCipher, random_u64};
+use store_core::{Deadline, Time, VersionCipher, random_u64};
 
 use crate::entries::Entries;
 use crate::limits::Limits;
 use crate::order::Order;
 use crate::recency::{EXACT, Recency, SAMPLE};
 use crate::record::{self, Record};
+use crate::tick::StoreClock;
 use crate::wheel::Wheel;
 
 /// The hash of a key: keyed with a seed of the store's own, so that nobody can choose keys that collide.
@@ -45,9 +46,8 @@ impl Hash {
 
 /// Only an entry with a deadline makes it look at the clock.
 #[inline]
-pub(crate) fn is_live(record: &Record, clock: &dyn Clock) -> bool {
-    let deadline = record.deadline();
-    deadline == Deadline::NEVER || !deadline.has_passed(clock.coarse())
+pub(crate) fn is_live(record: &Record, clock: &StoreClock) -> bool {
+    !clock.has_passed(record.deadline())
 }
 
 /// What a bounded step of reclaiming did.
@@ -99,7 +99,7 @@ impl Shard {
 
     /// Where the entry of a key is, if it is live.
     #[inline]
-    pub(crate) fn find_live(&self, hash: u32, key: &[u8], clock: &dyn Clock) -> Option<(usize, &Record)> {
+    pub(crate) fn find_live(&self, hash: u32, key: &[u8], clock: &StoreClock) -> Option<(usize, &Record)> {
         self.find(hash, key).filter(|(_, record)| is_live(record, clock))
     }
 
@@ -133,7 +133,7 @@ impl Shard {
         key: &[u8],
         value: &[u8],
         deadline: Deadline,
-        clock: &dyn Clock,
+        clock: &StoreClock,
     ) -> Option<u64> {
         let version = self.next_version();
         let record = Record::new(version, key, value)?;
@@ -155,7 +155,7 @@ impl Shard {
         at: usize,
         value: &[u8],
         deadline: Deadline,
-        clock: &dyn Clock,
+        clock: &StoreClock,
     ) -> (u64, Option<Record>) {
         let version = self.next_version();
         let mut old = None;
@@ -172,7 +172,7 @@ impl Shard {
     }
 
     /// Gives an entry another deadline.
-    pub(crate) fn set_deadline(&mut self, at: usize, deadline: Deadline, clock: &dyn Clock) {
+    pub(crate) fn set_deadline(&mut self, at: usize, deadline: Deadline, clock: &StoreClock) {
         let Some(record) = self.record(at) else { return };
         let old = record.deadline();
         record.set_deadline(deadline);
@@ -189,8 +189,8 @@ impl Shard {
         self.file(slot, deadline, clock);
     }
 
-    fn file(&mut self, slot: u32, deadline: Deadline, clock: &dyn Clock) {
-        let wheel = self.wheel.get_or_insert_with(|| Box::new(Wheel::new(clock.coarse().millis_floor())));
+    fn file(&mut self, slot: u32, deadline: Deadline, clock: &StoreClock) {
+        let wheel = self.wheel.get_or_insert_with(|| Box::new(Wheel::new(clock.millis())));
         wheel.insert(slot, deadline.as_millis(), &mut self.entries.slab);
     }
 

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use async_trait::async_trait;
 use parking_lot::RwLock;
 use store_core::{
-    BackendInfo, BackendStats, BatchWrite, Capabilities, ClearStep, Clock, Consistency, Context, Entry, Error,
-    Increment, Key, Lifetime, List, ListPage, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, SystemClock,
-    TryStore, Ttl, Version, VersionCipher, Written,
+    BackendInfo, BackendStats, BatchWrite, Capabilities, ClearStep, Consistency, Context, Entry, Error, Increment, Key,
+    Lifetime, List, ListPage, Payload, Put, Result, Scan, ScanCursor, ScanPage, Store, TryStore, Ttl, Version,
+    VersionCipher, Written,
 };
 
 use crate::config::Builder;
@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::shard::{Hash, Place, Shard};
 use crate::stats::{Counters, Stats};
 use crate::sweeper::Sweeper;
-use crate::tick;
+use crate::tick::StoreClock;
 
 /// A store in the memory of the process. Clones are the same store.
 ///
@@ -45,7 +45,7 @@ pub(crate) struct Inner {
     /// Their number is a power of two.
     pub(crate) shards: Box<[Locked]>,
     pub(crate) hash: Hash,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: StoreClock,
     closed: AtomicBool,
     pub(crate) limits: Option<Arc<Limits>>,
     pub(crate) counters: Counters,
@@ -123,7 +123,7 @@ impl MemoryStore {
         let inner = Arc::new_cyclic(|store| Inner {
             shards,
             hash,
-            clock: tick::cheap(builder.clock.unwrap_or_else(|| Arc::new(SystemClock::new()))),
+            clock: StoreClock::new(builder.clock),
             closed: AtomicBool::new(false),
             limits,
             counters: Counters::default(),

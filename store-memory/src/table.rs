@@ -8,6 +8,7 @@
 //! so the table may have any length, and grows by an eighth. Deletion closes gaps; there are no tombstones. Whoever must
 //! know where an entry is (the slots) is told when it moves.
 
+use crate::equal::equal;
 use crate::record::Record;
 
 /// Cells of a line.
@@ -31,7 +32,7 @@ impl Line {
     /// Which cells may hold a hash, a bit for each; empty ones may be among them.
     #[inline]
     fn like(&self, hash: u32) -> u32 {
-        self.hashes.iter().enumerate().fold(0, |all, (cell, theirs)| all | u32::from(*theirs == hash) << cell)
+        equal(self.hashes, hash)
     }
 
     #[inline]
@@ -67,7 +68,8 @@ impl Table {
     }
 
     /// Where the entry with a key is, and its record. The place is good until the next insertion or removal.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call of its own costs a read a tenth: ADR 10")]
+    #[inline(always)]
     pub(crate) fn find(&self, hash: u32, key: &[u8]) -> Option<(usize, &Record)> {
         let mut at = self.home(hash);
         loop {
@@ -77,7 +79,7 @@ impl Table {
             while like != 0 {
                 let cell = like.trailing_zeros() as usize;
                 if let Some(record) = &line.records[cell]
-                    && record.key() == key
+                    && record.has_key(key)
                 {
                     return Some((at * CELLS + cell, record));
                 }

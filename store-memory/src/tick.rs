@@ -5,21 +5,56 @@
 //! 0.6 of dashmap's speed with it, and at 0.7 to 0.9 without. The processor's time stamp counter can be read without waiting. It is used only to tell that less than half a
 //! millisecond has passed since the kernel was asked; how much less does not matter, so it needs no calibration.
 
-use std::fmt;
 use std::sync::Arc;
 
-use store_core::{Clock, SystemClock, Time};
+use store_core::{Clock, Deadline, SystemClock, Time};
 
 use crate::tagged::Tagged;
 
 /// Ticks for which a time stays good: half a millisecond at 1 GHz, the slowest counter there is, and less on all others.
 const WINDOW: u64 = 500_000;
 
-/// The same time, cheaper where that is possible: on the machine's own clock, if the kernel trusts the counter as well.
-pub(crate) fn cheap(clock: Arc<dyn Clock>) -> Arc<dyn Clock> {
-    match clock.system() {
-        Some(system) if counter_is_sound() => Arc::new(TickClock::new(system.clone())),
-        _ => clock,
+/// The clock of a store. On the machine's own clock, reads have the same time cheaper, if the kernel trusts the counter as well.
+pub(crate) enum StoreClock {
+    Ticks(TickClock),
+    Other(Arc<dyn Clock>),
+}
+
+impl StoreClock {
+    pub(crate) fn new(clock: Option<Arc<dyn Clock>>) -> StoreClock {
+        let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        match clock.system() {
+            Some(system) if counter_is_sound() => StoreClock::Ticks(TickClock::new(system.clone())),
+            _ => StoreClock::Other(clock),
+        }
+    }
+
+    /// The precise time.
+    pub(crate) fn now(&self) -> Time {
+        match self {
+            StoreClock::Ticks(clock) => clock.system.now(),
+            StoreClock::Other(clock) => clock.now(),
+        }
+    }
+
+    /// The time for reads, in whole milliseconds.
+    #[inline]
+    pub(crate) fn millis(&self) -> u64 {
+        match self {
+            StoreClock::Ticks(clock) => clock.millis(),
+            StoreClock::Other(clock) => clock.coarse().millis_floor(),
+        }
+    }
+
+    /// The same as a time.
+    pub(crate) fn coarse(&self) -> Time {
+        Time::from_millis(self.millis())
+    }
+
+    /// Whether a deadline has passed, for reads. Without a deadline the clock is not looked at.
+    #[inline]
+    pub(crate) fn has_passed(&self, deadline: Deadline) -> bool {
+        deadline != Deadline::NEVER && deadline.has_passed_at(self.millis())
     }
 }
 
@@ -46,9 +81,9 @@ pub(crate) fn counter() -> u64 {
     0
 }
 
-struct TickClock {
+pub(crate) struct TickClock {
     system: SystemClock,
-    /// A reading of the counter, and a time in nanoseconds that the kernel told after that.
+    /// A reading of the counter, and the millisecond that the kernel told after that.
     last: Tagged,
 }
 
@@ -60,29 +95,17 @@ impl TickClock {
     }
 
     #[cold]
-    fn ask(&self, ticks: u64) -> Time {
+    fn ask(&self, ticks: u64) -> u64 {
         // Another thread's reading may be replaced by an earlier one: then the kernel is asked the sooner.
-        Time::from_nanos(self.last.publish(ticks, self.system.now().as_nanos()))
-    }
-}
-
-impl Clock for TickClock {
-    fn now(&self) -> Time {
-        self.system.now()
+        self.last.publish(ticks, self.system.now().millis_floor())
     }
 
     #[inline]
-    fn coarse(&self) -> Time {
+    fn millis(&self) -> u64 {
         let ticks = counter();
-        let (last, time) = self.last.get();
+        let (last, millis) = self.last.get();
         // A counter behind the reading (it was set back by a sleep, or another thread was faster) is far ahead of it here.
-        if ticks.wrapping_sub(last) < WINDOW { Time::from_nanos(time) } else { self.ask(ticks) }
-    }
-}
-
-impl fmt::Debug for TickClock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.system.fmt(f)
+        if ticks.wrapping_sub(last) < WINDOW { millis } else { self.ask(ticks) }
     }
 }
 
@@ -97,12 +120,12 @@ mod tests {
         let clock = TickClock::new(SystemClock::new());
         let mut asked = 0;
         for _ in 0..200_000 {
-            let before = clock.now();
-            let coarse = clock.coarse();
-            let after = clock.now();
-            assert!(coarse <= after);
-            assert!(coarse.as_nanos() + 1_000_000 > before.as_nanos());
-            asked += u64::from(coarse >= before);
+            let (before, ticks) = (clock.system.now(), counter());
+            let millis = clock.millis();
+            let after = clock.system.now();
+            assert!(millis <= after.millis_floor());
+            assert!(millis >= Time::from_nanos(before.as_nanos() - 999_999).millis_floor());
+            asked += u64::from(clock.last.get().0 >= ticks);
         }
         assert!(!counter_is_sound() || asked < 150_000);
     }
@@ -116,7 +139,7 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..100_000 {
                         let before = latest.load(Acquire);
-                        let now = clock.coarse().as_nanos();
+                        let now = clock.millis();
                         assert!(now >= before);
                         latest.fetch_max(now, Release);
                     }
@@ -130,8 +153,8 @@ mod tests {
         let clock = TickClock::new(SystemClock::new());
         for ahead in [1_000_000_000, 1 << 38] {
             clock.last.publish(counter() + ahead, 0);
-            let before = clock.now();
-            assert!(clock.coarse() >= before);
+            let before = clock.system.now();
+            assert!(clock.millis() >= before.millis_floor());
         }
         assert!(clock.last.get().0 <= counter());
     }
@@ -139,8 +162,8 @@ mod tests {
     #[test]
     fn an_injected_clock_is_left_alone() {
         let manual = ManualClock::new();
-        let clock = cheap(Arc::new(manual.clone()));
-        manual.advance(std::time::Duration::from_nanos(1));
-        assert_eq!(clock.coarse(), manual.now());
+        let clock = StoreClock::new(Some(Arc::new(manual.clone())));
+        manual.advance(std::time::Duration::from_millis(1));
+        assert_eq!((clock.now(), clock.millis()), (manual.now(), manual.now().millis_floor()));
     }
 }
