@@ -24,7 +24,7 @@ cargo xtask TASK
   deep                          the same tests without the bounds that keep ci short; takes hours
   bench [NAME] [--quick] [--save]  the benchmarks, or those of one name, compared with the run that was saved; `peers` (also by section,
                                 `inproc`, or slice, `inproc/get`) are the tables of docs/benchmarks.md, measured so often as `--runs N`
-                                says; `--resume` goes on where one was interrupted, `--list` only says what, and how long
+                                says; `--resume` goes on where one was interrupted; `--list` only says what, and how long, `--build` only builds
   measure                       the figures of docs/choosing.md, with `store bench` on each backend; about a minute
   fuzz [TARGET] [SECONDS]       the fuzz targets, 60 seconds each, with libFuzzer and AddressSanitizer
   models [NAME]                 what threads share without a lock, in every order that the memory model allows (loom); part of test

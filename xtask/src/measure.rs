@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::process::{Child, Stdio};
 
+use crate::bench::machine;
 use crate::need;
 use crate::run::{Failed, cargo, command, output, root, step};
 
@@ -11,8 +12,8 @@ use crate::run::{Failed, cargo, command, output, root, step};
 const CALLERS: [&str; 4] = ["1", "4", "32", "256"];
 const STORES: [&str; 4] = ["memory", "sled-interval", "sled-sync", "redis"];
 
-/// Measures for about a minute, and writes docs/measurements.jsonl: what the command said, a line for each load. Leave the machine
-/// alone meanwhile.
+/// Measures for about a minute, and writes docs/measurements.jsonl: where and when, then what the command said, a line for each load; and
+/// the page anew. Leave the machine alone meanwhile.
 pub(crate) fn run() -> Result<(), Failed> {
     // Only the server is needed here; what the tests need besides is not this task's to install.
     if need::find("redis-server").is_none() {
@@ -32,7 +33,7 @@ pub(crate) fn run() -> Result<(), Failed> {
          [stores.sled-interval]\nbackend = 'sled'\noptions = {{ path = 'interval', durability = 'interval' }}\n"
     );
     std::fs::write(folder.join("store.toml"), configuration).map_err(failed)?;
-    let mut lines = String::new();
+    let mut lines = format!("{{{}}}\n", machine::fields());
     for store in STORES {
         for mix in ["get", "set"] {
             for callers in CALLERS {
@@ -46,8 +47,7 @@ pub(crate) fn run() -> Result<(), Failed> {
         }
     }
     std::fs::write(root().join("docs").join("measurements.jsonl"), lines).map_err(failed)?;
-    println!("docs/measurements.jsonl is written; `cargo xtask docs` makes the page of it");
-    Ok(())
+    crate::docs::write()
 }
 
 /// A server that ends with this.

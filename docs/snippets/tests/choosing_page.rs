@@ -20,7 +20,7 @@ type Measured = BTreeMap<(String, String), BTreeMap<u64, Json>>;
 
 fn measured(text: &str) -> Measured {
     let mut measured = Measured::new();
-    for line in text.lines() {
+    for line in text.lines().skip(1) {
         let seen: Json = serde_json::from_str(line).unwrap();
         for (operation, calls) in seen["operations"].as_object().unwrap() {
             let key = (operation.clone(), seen["store"].as_str().unwrap().to_owned());
@@ -28,6 +28,13 @@ fn measured(text: &str) -> Measured {
         }
     }
     measured
+}
+
+/// Where and when that was.
+fn head(line: &str) -> String {
+    let head: Json = serde_json::from_str(line).unwrap();
+    let said = |name: &str| head[name].as_str().unwrap().to_owned();
+    format!("Measured {}: {}, {}, commit {}.", said("date"), said("machine"), said("rustc"), said("commit"))
 }
 
 /// Two digits: the third is noise.
@@ -72,12 +79,14 @@ fn picture(measured: &Measured, operation: &str, title: &str) -> String {
 #[test]
 fn the_page_shows_what_was_measured() {
     let docs = store_book::docs();
-    let measured = measured(&std::fs::read_to_string(docs.join("measurements.jsonl")).unwrap());
+    let text = std::fs::read_to_string(docs.join("measurements.jsonl")).unwrap();
+    let measured = measured(&text);
     let there = std::fs::read_to_string(docs.join("choosing.md")).unwrap();
     let from = there.find("<!-- measured").unwrap();
     let from = from + there[from..].find('\n').unwrap() + 1;
     let to = there.find("<!-- end -->").unwrap();
-    let tables = format!("\n{}\n{}\n", table(&measured, "get", "Reads"), table(&measured, "set", "Writes"));
+    let (reads, writes) = (table(&measured, "get", "Reads"), table(&measured, "set", "Writes"));
+    let tables = format!("\n{}\n\n{reads}\n{writes}\n", head(text.lines().next().unwrap()));
     let page = format!("{}{tables}{}", &there[..from], &there[to..]);
     let files = [
         ("choosing.md", page),

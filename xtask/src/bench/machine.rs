@@ -3,7 +3,7 @@
 use crate::run::{command, output};
 
 /// For the head of what was measured: fields of a JSON object.
-pub(super) fn fields() -> String {
+pub(crate) fn fields() -> String {
     let fields = [
         ("date", crate::deny::today_text()),
         ("machine", machine()),

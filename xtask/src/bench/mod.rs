@@ -2,7 +2,7 @@
 
 mod kept;
 mod kind;
-mod machine;
+pub(crate) mod machine;
 mod nginx;
 mod slices;
 mod tables;
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
             "--try" => kind = Kind::Try,
             "--save" => save = true,
             "--runs" => runs = Some(number(words.next())?),
-            "--resume" | "--list" | "--kept" => part = Some(Part::Named(arg)),
+            "--build" | "--resume" | "--list" | "--kept" => part = Some(Part::Named(arg)),
             // What this program calls itself by: the slices are built, and only measured, in this run.
             "--batch" => part = Some(Part::Batch(number(words.next())?)),
             flag if flag.starts_with('-') => return Err(Failed::usage(format!("unknown option `{flag}`"))),
@@ -38,6 +38,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
         return match part {
             None => tables::run(&tasks, kind, save, false),
             Some(Part::Named("--resume")) => tables::run(&tasks, kind, save, true),
+            Some(Part::Named("--build")) => tables::build(&tasks, kind).map(drop),
             Some(Part::Named("--list")) => {
                 tables::list(&tasks, kind);
                 Ok(())
@@ -50,7 +51,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failed> {
         };
     }
     if runs.is_some() || part.is_some() {
-        return Err(Failed::usage("`--runs`, `--resume`, `--list` and `--kept` are for the sections of `peers`"));
+        return Err(Failed::usage(
+            "`--runs`, `--build`, `--resume`, `--list` and `--kept` are for the sections of `peers`",
+        ));
     }
     match names[..] {
         [] => criterion(None, kind, save),

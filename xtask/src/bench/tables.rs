@@ -44,9 +44,7 @@ pub(crate) fn run(tasks: &[Task], kind: Kind, save: bool, resume: bool) -> Resul
         }
     }
     println!("{} to measure, about {} seconds, and what it takes to build", left.len(), seconds(&left));
-    build(&left, kind)?;
-    let has_lua = left.iter().any(|task| matches!(task.slice.program, Program::Lua(_)));
-    let nginx = if has_lua { nginx::unpacked() } else { None };
+    let nginx = build(&left, kind)?;
     for batch in batches(&left) {
         let mut line = run_batch(&batch, kind)?;
         line.envs(nginx.iter().map(|folder| (nginx::UNPACKED, folder)));
@@ -172,8 +170,8 @@ fn results(kind: Kind, words: &[&Path]) -> Result<(), Failed> {
     step("results", command)
 }
 
-/// Builds every program once, before anything is measured.
-fn build(tasks: &[Task], kind: Kind) -> Result<(), Failed> {
+/// Builds every program once, before anything is measured; and the folder of nginx, if it takes part.
+pub(crate) fn build(tasks: &[Task], kind: Kind) -> Result<Option<PathBuf>, Failed> {
     let mut built: Vec<Program> = Vec::new();
     for Task { slice, .. } in tasks {
         // Both programs of benches/peers are built at once.
@@ -200,7 +198,8 @@ fn build(tasks: &[Task], kind: Kind) -> Result<(), Failed> {
         }
         step(&format!("build for {}", slice.section), line)?;
     }
-    Ok(())
+    let has_lua = built.iter().any(|program| matches!(program, Program::Lua(_)));
+    Ok(if has_lua { nginx::unpacked() } else { None })
 }
 
 /// Each Lua has a folder of its own: the program has the same name in all.

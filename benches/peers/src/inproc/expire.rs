@@ -15,7 +15,7 @@ use crate::Args;
 const WATCHED: Duration = Duration::from_secs(2);
 /// At most.
 const PATIENCE: Duration = Duration::from_secs(20);
-const OTHERS: usize = 10_000;
+pub const OTHERS: usize = 10_000;
 
 pub fn run(args: &Args, report: &mut Report) -> io::Result<()> {
     let mut bare = Latencies::new();
@@ -66,14 +66,14 @@ impl Visit for Storm<'_> {
     }
 }
 
-struct Outcome {
-    before: Latencies,
-    during: Latencies,
+pub struct Outcome {
+    pub before: Latencies,
+    pub during: Latencies,
     /// How long after the instant 95 % were released, if they were.
-    released: Option<Duration>,
+    pub released: Option<Duration>,
 }
 
-fn storm<C: Cache>(count: usize) -> io::Result<Outcome> {
+pub fn storm<C: Cache>(count: usize) -> io::Result<Outcome> {
     // Long enough to fill it before. Of what is larger than the processor's caches, each takes longer.
     let each = Duration::from_nanos(match count {
         _ if C::NAME == Moka::NAME => 6000,

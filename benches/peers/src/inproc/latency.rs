@@ -10,10 +10,10 @@ use super::caches::{self, Cache, LONG, Visit};
 use super::work::{VALUE, filled};
 use crate::Args;
 
-struct Each<'a> {
-    keys: Keys,
-    work: Vec<Workload>,
-    report: &'a mut Report,
+pub struct Each<'a> {
+    pub keys: Keys,
+    pub work: Vec<Workload>,
+    pub report: &'a mut Report,
 }
 
 impl Visit for Each<'_> {

@@ -39,14 +39,14 @@ pub fn run(args: &Args, report: &mut Report) -> io::Result<()> {
 }
 
 /// A filled contender, which runs with so many threads.
-type Made<'a> = Box<dyn Fn(usize) -> Contender<'a> + 'a>;
+pub type Made<'a> = Box<dyn Fn(usize) -> Contender<'a> + 'a>;
 
-struct Bench<'a> {
-    keys: &'a Keys,
-    work: &'a [Workload],
-    writes: u32,
-    ttl: Option<Duration>,
-    made: Vec<Made<'a>>,
+pub struct Bench<'a> {
+    pub keys: &'a Keys,
+    pub work: &'a [Workload],
+    pub writes: u32,
+    pub ttl: Option<Duration>,
+    pub made: Vec<Made<'a>>,
 }
 
 impl Visit for Bench<'_> {
