@@ -236,6 +236,18 @@ fn e5_everything_after_close_is_unavailable() {
 }
 
 #[test]
+fn h2_nothing_opens_after_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let registry =
+        builder(&format!("[stores.s]\nbackend = 'sled'\noptions = {{ path = '{}' }}", data.display())).build();
+    block_on(registry.close()).unwrap();
+    let error = block_on(registry.open_all()).unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (Kind::Unavailable, Some("closed")));
+    assert!(!data.exists(), "it was not opened");
+}
+
+#[test]
 fn h2_close_waits_for_operations_in_flight_then_cancels_them() {
     let server = RedisServer::start();
     let config = format!(

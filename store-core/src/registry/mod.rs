@@ -173,14 +173,7 @@ impl Registry {
             return Ok(Arc::clone(slot));
         }
         let _no_reload = inner.reloading.read().await;
-        let entry = find()?;
-        let slot = entry.slot.get_or_try_init(|| inner.open(&entry)).await?;
-        // A close that ran while the store opened did not see it.
-        if inner.closed.load(Ordering::SeqCst) {
-            slot.close(inner.close_timeout()).await?;
-            return Err(Error::closed().with_detail("store", &*entry.config.id));
-        }
-        Ok(Arc::clone(slot))
+        inner.opened(&*find()?).await
     }
 
     /// [`get_as`](Registry::get_as), at once or not at all: `None` if the store must be opened first.
@@ -209,11 +202,11 @@ impl Registry {
     /// Opens every store now.
     ///
     /// # Errors
-    /// The first store's that does not open.
+    /// The first store's that does not open; UNAVAILABLE once the registry is closed.
     pub async fn open_all(&self) -> Result<()> {
         let _no_reload = self.0.reloading.read().await;
         for entry in self.0.stores.load_full().values() {
-            entry.slot.get_or_try_init(|| self.0.open(entry)).await?;
+            self.0.opened(entry).await?;
         }
         Ok(())
     }
@@ -261,7 +254,7 @@ impl Registry {
     /// The first store's that did not close well; the others are closed all the same.
     pub async fn close(&self) -> Result<()> {
         let inner = &self.0;
-        inner.closed.store(true, Ordering::SeqCst);
+        inner.closed.swap(true, Ordering::AcqRel);
         let stores = inner.stores.load_full();
         let open = stores.values().filter_map(|entry| entry.slot.get().cloned());
         close_all(open, inner.close_timeout()).await.into_iter().next().map_or(Ok(()), Err)
@@ -314,6 +307,12 @@ impl Inner {
         self.stores.load().get(id).cloned()
     }
 
+    /// To be asked after a store was put where a close looks for it. Both write to one word, so one of them comes later, and sees what the other did before:
+    /// a close that is not seen here sees the store.
+    fn was_closed_meanwhile(&self) -> bool {
+        self.closed.fetch_or(false, Ordering::AcqRel)
+    }
+
     fn close_timeout(&self) -> Duration {
         Duration::from_nanos(self.close_timeout.load(Ordering::SeqCst))
     }
@@ -330,6 +329,21 @@ impl Inner {
                 .or_detail("store", || Value::from(&*config.id))
                 .or_detail("backend", || config.backend.into())
         })
+    }
+
+    /// The store of an entry, opened if it is not open yet. No configuration may be loaded anew meanwhile.
+    async fn opened(&self, entry: &Entry) -> Result<Arc<Slot>> {
+        let closed = || Error::closed().with_detail("store", &*entry.config.id);
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(closed());
+        }
+        let slot = entry.slot.get_or_try_init(|| self.open(entry)).await?;
+        // A close that ran while the store opened did not see it.
+        if self.was_closed_meanwhile() {
+            slot.close(self.close_timeout()).await?;
+            return Err(closed());
+        }
+        Ok(Arc::clone(slot))
     }
 
     async fn open(&self, entry: &Entry) -> Result<Arc<Slot>> {

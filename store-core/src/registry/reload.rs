@@ -146,7 +146,7 @@ impl Registry {
         inner.stores.store(Arc::new(next));
         inner.security.replace(config.policies);
         inner.close_timeout.store(nanos(config.close_timeout), Ordering::SeqCst);
-        if inner.closed.load(Ordering::SeqCst) {
+        if inner.was_closed_meanwhile() {
             // A close that ran meanwhile did not see what was opened.
             ending.extend(replacements.iter().map(|replaced| Arc::clone(&replaced.new)));
         }
