@@ -161,7 +161,7 @@ impl RedisStore {
             early
         };
         let full: Vec<Vec<u8>> = keys.iter().map(|key| [self.keys.base(), key].concat()).collect();
-        Ok(ListPage { items: self.fetch(&full, list.want, started).await?, resume: resume.map(Box::from) })
+        self.fill(&full, list, resume.map(Box::from), started).await
     }
 
     async fn members(&self, least: &[u8], greatest: &[u8], take: usize, enough: usize) -> Result<Members> {

@@ -21,6 +21,8 @@ use crate::store::RedisStore;
 const COUNT: usize = 1000;
 /// How many entries are fetched in one transaction.
 const FETCH: usize = 128;
+/// Bytes of values after which a page ends, so that a page of large values fits into memory.
+const PAGE_BYTES: usize = 16 << 20;
 /// How many SCANs one step of a scan or clear may take, so that it ends even where almost no key is ours.
 const STEPS: usize = 64;
 /// How many keys one step of a clear deletes at most, about.
@@ -146,6 +148,29 @@ impl RedisStore {
         Ok(items)
     }
 
+    /// The page of these Redis keys, after which the listing goes on behind `resume`. It ends early if the values become too many bytes.
+    pub(crate) async fn fill(
+        &self,
+        keys: &[Vec<u8>],
+        list: List<'_>,
+        resume: Option<Box<[u8]>>,
+        started: Instant,
+    ) -> Result<ListPage> {
+        let (mut items, mut bytes) = (Vec::with_capacity(keys.len()), 0);
+        let mut chunks = keys.chunks(FETCH).peekable();
+        while let Some(chunk) = chunks.next() {
+            let fetched = self.fetch(chunk, list.want, started).await?;
+            bytes +=
+                fetched.iter().filter_map(|item| item.entry.as_ref()).map(|entry| entry.value.len()).sum::<usize>();
+            items.extend(fetched);
+            if bytes >= PAGE_BYTES && chunks.peek().is_some() {
+                let resume = chunk.last().and_then(|key| self.keys.strip(key)).map(Box::from);
+                return Ok(ListPage { items, resume });
+            }
+        }
+        Ok(ListPage { items, resume })
+    }
+
     pub(crate) fn check_time(&self, started: Instant) -> Result<()> {
         if started.elapsed() < self.scan_timeout {
             return Ok(());
@@ -183,7 +208,7 @@ impl RedisStore {
         let more = keys.len() > list.limit;
         keys.truncate(list.limit);
         let resume = if more { keys.last().and_then(|key| self.keys.strip(key)).map(Box::from) } else { None };
-        Ok(ListPage { items: self.fetch(&keys, list.want, started).await?, resume })
+        self.fill(&keys, list, resume, started).await
     }
 
     pub(crate) async fn step(&self, scan: Scan<'_>) -> Result<ScanPage> {

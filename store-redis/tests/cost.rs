@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use store_core::codec::Raw;
 use store_core::{Backend, Expiry, Handle, ListOptions, OpenContext, PutOptions, block_on};
 use store_redis::{RedisBackend, RedisOptions};
 use store_testkit::RedisServer;
@@ -49,6 +50,36 @@ fn clear_is_scan_and_unlink_in_bounded_steps() {
     // Each step takes as many keys as it found, never all at once.
     assert!(unlinks >= 5, "{seen:?}");
     assert_eq!(server.cli(&["GET", "of-others"]).text(), "stays");
+}
+
+#[test]
+fn a_page_of_large_values_ends_early_and_the_listing_goes_on() {
+    const COUNT: usize = 400;
+    for ordered_index in [false, true] {
+        let server = RedisServer::start();
+        let mut options = RedisOptions::new(server.url());
+        options.ordered_index = ordered_index;
+        let store = block_on(RedisBackend::default().open(&options, OpenContext::new("app:cache"))).unwrap();
+        let handle = Handle::new(Arc::clone(&store));
+        let large = vec![7_u8; 128 << 10];
+        for n in 0..COUNT {
+            block_on(handle.set(&format!("key:{n:06}"), &Raw(&large), Expiry::Never)).unwrap();
+        }
+        let (mut pages, mut keys, mut options) = (Vec::new(), Vec::new(), ListOptions::default().limit(1000));
+        loop {
+            let page = block_on(handle.list(&options)).unwrap();
+            pages.push(page.items.len());
+            keys.extend(page.items.into_iter().map(|item| item.key));
+            assert_eq!(page.has_more, page.cursor.is_some());
+            let Some(cursor) = page.cursor else { break };
+            options = options.after(cursor);
+        }
+        assert_eq!(pages, [128, 128, 128, 16], "16 MiB each, but for the last");
+        assert!(keys.len() == COUNT && keys.is_sorted());
+        // Who wants no values has no such limit.
+        let page = block_on(handle.list(&ListOptions::default().limit(1000).keys_only())).unwrap();
+        assert_eq!((page.items.len(), page.has_more), (COUNT, false));
+    }
 }
 
 #[test]
