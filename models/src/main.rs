@@ -8,6 +8,7 @@ mod block_on;
 mod gate;
 mod kept;
 mod lanes;
+mod numbers;
 mod pair;
 mod sweeper;
 mod sync;
@@ -30,6 +31,7 @@ const MODELS: &[Model] = &[
     ("kept", "who_begins_after_a_replacement_is_judged_by_it", kept::who_begins_after_a_replacement_is_judged_by_it),
     ("sweeper", "what_has_expired_is_freed", sweeper::what_has_expired_is_freed),
     ("sweeper", "what_a_pass_misses_is_news", sweeper::what_a_pass_misses_is_news),
+    ("numbers", "no_number_is_given_out_twice_or_too_early", numbers::no_number_is_given_out_twice_or_too_early),
     ("block_on", "a_wake_is_not_lost", block_on::a_wake_is_not_lost),
 ];
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+pub(crate) use loom::sync::Mutex as StdMutex;
 use loom::sync::atomic::Ordering;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 

@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use store_core::{Error, Outcome, Result, VersionCipher, random_u64};
@@ -15,6 +14,7 @@ use crate::files::{self, Files, Note};
 use crate::health::Health;
 use crate::journal::{self, Journal, Left, Mark};
 use crate::log::{Log, Stripes};
+use crate::numbers::Numbers;
 use crate::record::number;
 use crate::replay::replay;
 use crate::sweep::Sweeper;
@@ -47,9 +47,7 @@ pub(crate) struct Database {
     note: Note,
     cipher: VersionCipher,
     run: u64,
-    next: AtomicU64,
-    limit: AtomicU64,
-    reserving: Mutex<()>,
+    numbers: Numbers,
     health: Arc<Health>,
     committer: Committer,
     sweeper: Sweeper,
@@ -187,29 +185,15 @@ impl Database {
 
     /// A counter that was never given out before, in this run or another.
     pub(crate) fn count(&self) -> Result<u64> {
-        loop {
-            let next = self.next.load(Ordering::Relaxed);
-            if next >= self.limit.load(Ordering::Acquire) {
-                self.reserve()?;
-            } else if self.next.compare_exchange_weak(next, next + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-                return Ok(next);
-            }
-        }
+        self.numbers.take(|limit| self.reserve(limit))
     }
 
     #[cold]
-    fn reserve(&self) -> Result<()> {
-        let _one = self.reserving.lock().unwrap_or_else(PoisonError::into_inner);
-        let limit = self.limit.load(Ordering::Acquire);
-        if self.next.load(Ordering::Relaxed) < limit {
-            return Ok(());
-        }
+    fn reserve(&self, limit: u64) -> Result<()> {
         let engine = self.engine()?;
-        self.write(|| engine.meta.insert("versions", &(limit + BLOCK).to_be_bytes()))?;
+        self.write(|| engine.meta.insert("versions", &limit.to_be_bytes()))?;
         let mut files = Files::open(&self.path)?;
-        caught(|| files.sync(&engine.db)).inspect_err(|error| self.health.poison(error))?;
-        self.limit.store(limit + BLOCK, Ordering::Release);
-        Ok(())
+        caught(|| files.sync(&engine.db)).inspect_err(|error| self.health.poison(error))
     }
 
     fn end(&mut self) {
@@ -303,9 +287,7 @@ fn open(path: &Path, settings: Settings, journaled: bool) -> Result<Database> {
         note,
         cipher,
         run,
-        next: AtomicU64::new(run),
-        limit: AtomicU64::new(run + BLOCK),
-        reserving: Mutex::new(()),
+        numbers: Numbers::new(run, BLOCK),
         health,
         committer,
         sweeper: Sweeper::start()?,

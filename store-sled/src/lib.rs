@@ -30,7 +30,8 @@
 //! | `store.rs` | the store: which answers wait for the device and which do not |
 //! | `space.rs`, `large.rs`, `list.rs` | the operations, atomic per key |
 //! | `record.rs` | the bytes on disk |
-//! | `database.rs`, `health.rs`, `files.rs` | an open database: lock, recovery, version counters, what a failure leaves |
+//! | `database.rs`, `health.rs`, `files.rs` | an open database: lock, recovery, what a failure leaves |
+//! | `numbers.rs` | the counters that versions are made of |
 //! | `commit.rs`, `log.rs` | group commit |
 //! | `journal.rs`, `replay.rs` | the journal of those who wait for the device |
 //! | `sweep.rs` | freeing what has expired |
@@ -48,11 +49,13 @@ mod journal;
 mod large;
 mod list;
 mod log;
+mod numbers;
 mod record;
 mod replay;
 mod space;
 mod store;
 mod sweep;
+mod sync;
 mod task;
 
 pub use backend::SledBackend;
