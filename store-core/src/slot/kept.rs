@@ -2,7 +2,7 @@
 //! `models/src/kept.rs`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, SeqCst};
+use std::sync::atomic::Ordering::{Acquire, Release};
 
 use crate::sync::{ArcSwap, AtomicU64, Guard};
 
@@ -21,7 +21,7 @@ impl<T> Latest<T> {
     /// Who asks for the generation from now on is told of a later one.
     pub(super) fn replace(&self, value: T) {
         self.value.store(Arc::new(value));
-        self.generation.fetch_add(1, SeqCst);
+        self.generation.fetch_add(1, Release);
     }
 
     #[inline]
