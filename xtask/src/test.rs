@@ -92,6 +92,8 @@ pub(crate) fn deep() -> Result<(), Failed> {
     step("all tests, unbounded", command)?;
     in_luas(&["luajit", "luau", "lua55", "lua53", "lua52", "lua51", "lua54,send"], &["--tests"])?;
     crate::asan::run()?;
+    let peers = ["test", "--locked", "--manifest-path", "benches/peers/Cargo.toml"];
+    step("what measures the store beside its competitors", cargo(&peers))?;
     stock_lua(need::INTERPRETERS)?;
     stock_lua(need::DEEP_INTERPRETERS)?;
     crate::fuzz::run(&["3600".to_owned()])

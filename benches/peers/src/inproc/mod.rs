@@ -18,6 +18,8 @@ mod memory;
 mod pages;
 mod resident;
 mod scaling;
+#[cfg(test)]
+mod tests;
 mod throughput;
 mod work;
 
