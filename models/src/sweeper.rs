@@ -64,9 +64,10 @@ pub(crate) fn what_has_expired_is_freed() {
     freed_are(1, NOW + 400, NOW - 1);
 }
 
-/// Both have come, the first one earlier.
+/// Both have come, the first one earlier. A thread with nothing to do does not wait for long, and ends.
 ///
-/// Finds: a deadline that passes for known, because an earlier one had been, though the pass has missed it.
+/// Finds: a deadline that passes for known, because an earlier one had been, though the pass has missed it; one that is left to a thread that
+/// is about to end.
 pub(crate) fn what_a_pass_misses_is_news() {
     freed_are(2, NOW - 2, NOW - 1);
 }

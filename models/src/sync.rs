@@ -190,7 +190,7 @@ impl<T> DerefMut for MutexGuard<'_, T> {
     }
 }
 
-/// As parking_lot's, but for time, which loom does not model: the shortest waits are over at once, and others last until somebody ends them. What is only found when
+/// As parking_lot's, but for time, which loom does not model: short waits are over at once, and others last until somebody ends them. What is only found when
 /// such a wait is over by itself is never found here.
 #[derive(Debug)]
 pub(crate) struct Condvar(loom::sync::Condvar);
@@ -207,7 +207,7 @@ impl Condvar {
     }
 
     pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, time: Duration) -> WaitTimeoutResult {
-        let short = time <= Duration::from_millis(10);
+        let short = time <= Duration::from_millis(100);
         if short {
             MutexGuard::unlocked(guard, || ());
         } else {

@@ -37,6 +37,10 @@ struct Leaf {
 pub(crate) struct Order {
     /// Lower fence (included) to leaf. The first fence is empty. Each leaf ends at the next fence.
     leaves: BTreeMap<KeyBuf, Leaf>,
+    /// The fence of a leaf that became sparse, and that was not looked at since.
+    sparse: Option<KeyBuf>,
+    /// Bytes of memory, kept since counting them would take as long as a look at all leaves.
+    memory: usize,
 }
 
 fn digest(key: &[u8], skip: usize) -> u32 {
@@ -46,6 +50,15 @@ fn digest(key: &[u8], skip: usize) -> u32 {
     }
     let mut bytes = [0; 4];
     bytes[..rest.len()].copy_from_slice(rest);
+    u32::from_be_bytes(bytes)
+}
+
+/// The digest after fewer shared bytes, from that after more: the bytes between are the same for all keys from a fence on, and so
+/// the fence's own.
+fn widen(digest: u32, from: usize, to: usize, fence: &[u8]) -> u32 {
+    let shared = fence.get(to..from).unwrap_or_default();
+    let mut bytes = [0; 4];
+    bytes.iter_mut().zip(shared.iter().copied().chain(digest.to_be_bytes())).for_each(|(byte, known)| *byte = known);
     u32::from_be_bytes(bytes)
 }
 
@@ -77,11 +90,25 @@ impl Leaf {
             }
         }
     }
+
+    /// Makes the shared part shorter, which looks at no key.
+    fn shorten_skip(&mut self, skip: usize, fence: &[u8]) {
+        if self.skip != skip {
+            for item in &mut self.items {
+                item.digest = widen(item.digest, self.skip, skip, fence);
+            }
+            self.skip = skip;
+        }
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<KeyBuf>() + size_of::<Leaf>() + self.items.capacity() * size_of::<Item>()
+    }
 }
 
 impl Order {
     pub(crate) const fn new() -> Order {
-        Order { leaves: BTreeMap::new() }
+        Order { leaves: BTreeMap::new(), sparse: None, memory: 0 }
     }
 
     fn leaf_mut(&mut self, key: &[u8]) -> Option<(&[u8], &mut Leaf)> {
@@ -96,14 +123,17 @@ impl Order {
     /// Adds a slot whose key is not in the index.
     pub(crate) fn insert(&mut self, slot: u32, key: &[u8], entries: &Entries) {
         let Some((fence, leaf)) = self.leaf_mut(key) else {
-            let item = Item { digest: digest(key, 0), slot };
-            self.leaves.insert(KeyBuf::from(&b""[..]), Leaf { skip: 0, items: vec![item] });
+            let leaf = Leaf { skip: 0, items: vec![Item { digest: digest(key, 0), slot }] };
+            self.memory = leaf.memory();
+            self.leaves.insert(KeyBuf::from(&b""[..]), leaf);
             return;
         };
         let (at, _) = leaf.search(key, entries);
         let item = Item { digest: digest(key, leaf.skip), slot };
         if leaf.items.len() < FULL {
+            let before = leaf.memory();
             leaf.items.insert(at, item);
+            self.memory += leaf.memory() - before;
             return;
         }
         // Keys that arrive in ascending order leave full leaves behind instead of half-full ones.
@@ -124,11 +154,13 @@ impl Order {
         let right_skip = self.fence_after(&split).map_or(0, |end| common(&split, end));
         let mut right = Leaf { skip: usize::MAX, items: right };
         right.set_skip(right_skip, entries);
+        self.memory += right.memory();
         self.leaves.insert(split, right);
     }
 
-    /// Removes a slot, which still holds its key.
+    /// Removes a slot, which still holds its key. What that leaves to be done is for [`mend`](Order::mend).
     pub(crate) fn remove(&mut self, slot: u32, entries: &Entries) {
+        self.mend();
         let Some((fence, leaf)) = self.leaf_mut(entries.key(slot)) else { return };
         let (at, found) = leaf.search(entries.key(slot), entries);
         if !found {
@@ -136,35 +168,56 @@ impl Order {
         }
         leaf.items.remove(at);
         let len = leaf.items.len();
-        if len >= SPARSE {
+        // Tried a few times on the way down, since it may not fit yet; an empty one always does.
+        if len >= SPARSE || !(len + 1).is_power_of_two() {
             return;
         }
         if fence.is_empty() {
-            if len == 0 && self.leaves.len() == 1 {
-                self.leaves.clear();
-            }
+            self.forget_if_empty();
             return;
         }
-        let fence = KeyBuf::from(fence);
-        self.merge(&fence, len, entries);
+        self.sparse = Some(KeyBuf::from(fence));
     }
 
-    /// Appends a sparse leaf to the one before it, if they fit well together.
-    fn merge(&mut self, fence: &[u8], len: usize, entries: &Entries) {
-        let end = self.fence_after(fence).map(KeyBuf::from);
+    /// Does what the last removal left to be done: as much work again, and so for a lock of its own where others wait. Says
+    /// whether there was anything.
+    pub(crate) fn mend(&mut self) -> bool {
+        let Some(fence) = self.sparse.take() else { return false };
+        if let Some(leaf) = self.leaves.get(fence.as_bytes()) {
+            let len = leaf.items.len();
+            if len < SPARSE {
+                self.merge(&fence, len);
+            }
+        }
+        true
+    }
+
+    /// Appends a sparse leaf to the one before it, if they fit well together. Looks at no entry.
+    fn merge(&mut self, fence: &[u8], len: usize) {
+        let end = self.fence_after(fence);
         let Some((before, left)) = self.leaves.range::<[u8], _>((Unbounded, Excluded(fence))).next_back() else {
             return;
         };
-        if left.items.len() + len > FULL * 3 / 4 {
+        if len > 0 && left.items.len() + len > FULL * 3 / 4 {
             return;
         }
-        let skip = end.map_or(0, |end| common(before, &end));
-        let Some(right) = self.leaves.remove(fence) else { return };
-        let Some((_, left)) = self.leaf_mut(fence) else { return };
+        let skip = end.map_or(0, |end| common(before, end));
+        let Some(mut right) = self.leaves.remove(fence) else { return };
+        self.memory -= right.memory();
+        right.shorten_skip(skip, fence);
+        let Some((before, left)) = self.leaf_mut(fence) else { return };
+        let old = left.memory();
+        left.shorten_skip(skip, before);
         left.items.extend_from_slice(&right.items);
-        // Other digests for all of them, the appended ones in any case.
-        left.skip = usize::MAX;
-        left.set_skip(skip, entries);
+        self.memory += left.memory() - old;
+        self.forget_if_empty();
+    }
+
+    /// The last leaf goes with the last entry.
+    fn forget_if_empty(&mut self) {
+        if self.leaves.len() == 1 && self.leaves.first_key_value().is_some_and(|(_, leaf)| leaf.items.is_empty()) {
+            *self = Order::new();
+        }
     }
 
     /// Tells the index that an entry moves to another slot. Both slots may be looked at: the old one still holds the key.
@@ -196,9 +249,8 @@ impl Order {
     }
 
     /// Bytes of memory, about.
-    pub(crate) fn memory(&self) -> usize {
-        let leaf = size_of::<KeyBuf>() + size_of::<Leaf>();
-        self.leaves.values().map(|part| leaf + part.items.capacity() * size_of::<Item>()).sum()
+    pub(crate) const fn memory(&self) -> usize {
+        self.memory
     }
 }
 
@@ -209,6 +261,20 @@ mod tests {
 
     fn keys(order: &Order, entries: &Entries, from: &[u8], exclusive: bool) -> Vec<Vec<u8>> {
         order.iter(from, exclusive, entries).map(|slot| entries.key(slot).to_vec()).collect()
+    }
+
+    impl Order {
+        fn check(&self, entries: &Entries) {
+            for (number, (fence, leaf)) in self.leaves.iter().enumerate() {
+                assert_eq!(leaf.skip, self.fence_after(fence).map_or(0, |end| common(fence, end)));
+                for item in &leaf.items {
+                    assert_eq!(item.digest, digest(entries.key(item.slot), leaf.skip));
+                }
+                // An empty one would keep its memory until a neighbour comes by.
+                assert!(!leaf.items.is_empty() || number == 0 && self.leaves.len() > 1);
+            }
+            assert_eq!(self.memory, self.leaves.values().map(Leaf::memory).sum::<usize>());
+        }
     }
 
     fn run(seed: u64, rounds: usize, make: impl Fn(&mut fastrand::Rng) -> Vec<u8>) {
@@ -233,6 +299,8 @@ mod tests {
                 _ => {}
             }
             if round % 1000 == 0 || round + 1 == rounds {
+                order.mend();
+                order.check(&entries);
                 assert!(keys(&order, &entries, b"", false).iter().eq(model.keys()));
                 let after = model.range::<[u8], _>((Excluded(&*key), Unbounded)).map(|(key, _)| key);
                 assert!(keys(&order, &entries, &key, true).iter().eq(after));
@@ -240,11 +308,16 @@ mod tests {
                 assert!(keys(&order, &entries, &key, false).iter().eq(from));
             }
         }
-        for (_, slot) in std::mem::take(&mut model) {
+        // In no order that the keys have.
+        let mut slots: Vec<u32> = model.into_values().collect();
+        random.shuffle(&mut slots);
+        for slot in slots {
             order.remove(slot, &entries);
             entries.take(slot);
+            order.mend();
+            order.check(&entries);
         }
-        assert!(order.leaves.is_empty() || order.leaves.values().all(|leaf| leaf.items.is_empty()));
+        assert_eq!((order.leaves.len(), order.memory()), (0, 0));
     }
 
     #[test]

@@ -59,6 +59,19 @@ pub(crate) struct Step {
     pub(crate) done: bool,
 }
 
+/// What removing an entry needs beside its slot, in the order in which one leads to the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    Lines,
+    Records,
+    /// The slots of those who move into the gap that it leaves in the table.
+    Followers,
+}
+
+impl Part {
+    pub(crate) const ALL: [Part; 3] = [Part::Lines, Part::Records, Part::Followers];
+}
+
 #[derive(Debug)]
 pub(crate) struct Shard {
     entries: Entries,
@@ -218,25 +231,40 @@ impl Shard {
         self.wheel.as_ref()?.next_turn()
     }
 
-    /// Has the processor bring what [`reclaim`](Shard::reclaim) needs for the entries that it frees next. Changes nothing, so a
-    /// shared lock is enough for it.
-    pub(crate) fn bring_expired(&self, now: Time, count: usize) {
-        if let Some(wheel) = &self.wheel {
-            let slots: Vec<u32> = wheel.upcoming(now.millis_floor(), &self.entries.slab).take(count).collect();
-            self.bring(&slots);
+    /// Adds to `slots` a few that [`reclaim`](Shard::reclaim) looks at after them.
+    pub(crate) fn look_ahead(&self, now: Time, count: usize, slots: &mut Vec<u32>) {
+        let Some(wheel) = &self.wheel else { return };
+        let last = slots.last().copied();
+        if last.is_none_or(|last| self.entries.slab.is_taken(last)) {
+            slots.extend(wheel.upcoming(now.millis_floor(), last, &self.entries.slab).take(count));
         }
+    }
+
+    /// Has the processor bring what [`reclaim`](Shard::reclaim) needs for entries: a [`Part`] of it for all of them at once. Changes
+    /// nothing, so a shared lock is enough for it. Slots may have been freed since they were told.
+    pub(crate) fn bring_for_removal(&self, part: Part, slots: &[u32]) {
+        let Entries { table, slab } = &self.entries;
+        let taken = slots.iter().filter(|&&slot| slab.is_taken(slot)).map(|&slot| self.entries.locate(slot));
+        let read = match part {
+            Part::Lines => taken.fold(0, |all, at| all ^ u64::from(table.slot(at))),
+            Part::Records => taken.filter_map(|at| table.record(at)).fold(0, |all, record| all ^ record.version()),
+            Part::Followers => {
+                taken.filter_map(|at| table.follower(at)).fold(0, |all, slot| all ^ u64::from(slab.slot(slot).at))
+            }
+        };
+        std::hint::black_box(read);
     }
 
     /// Frees expired entries, at most `budget` of them, in the order of their deadlines, and gives memory back that they
     /// leave. Looks at no more than `budget` others.
     pub(crate) fn reclaim(&mut self, now: Time, budget: usize, freed: &mut Vec<Record>) -> Step {
         let mut step = Step::default();
-        let mut due = Vec::with_capacity(budget.min(64));
-        if let Some(wheel) = &mut self.wheel {
-            let pop = || wheel.pop(now.millis_floor(), &mut self.entries.slab);
-            due.extend(std::iter::from_fn(pop).take(budget));
-        }
-        for slot in due {
+        for _ in 0..budget {
+            if self.order.mend() {
+                continue;
+            }
+            let pop = |wheel: &mut Box<Wheel>| wheel.pop(now.millis_floor(), &mut self.entries.slab);
+            let Some(slot) = self.wheel.as_mut().and_then(pop) else { break };
             let at = self.entries.locate(slot);
             let deadline = self.entries.table.record(at).map_or(Deadline::NEVER, Record::deadline);
             if deadline.has_passed(now) {
@@ -248,13 +276,15 @@ impl Shard {
                 wheel.insert(slot, deadline.as_millis(), &mut self.entries.slab);
             }
         }
-        let tidy = self.tidy(budget);
-        step.done = tidy && self.next_turn().is_none_or(|turn| turn > now.millis_floor());
+        // Not while there are more: it would move together what is about to be freed.
+        let due = self.next_turn().is_some_and(|turn| turn <= now.millis_floor());
+        step.done = !due && self.tidy(budget);
         step
     }
 
     /// Gives back memory of which little is in use: moves at most `budget` entries. Says whether all is done.
     pub(crate) fn tidy(&mut self, budget: usize) -> bool {
+        self.order.mend();
         if self.entries.slab.live() == 0 && self.wheel.is_some() {
             self.wheel = None;
         }
@@ -343,6 +373,12 @@ impl Shard {
         }
         let order = std::mem::replace(&mut self.order, Order::new());
         (order, std::mem::replace(&mut self.entries, Entries::new()))
+    }
+
+    /// Bytes of the table and the slots.
+    #[cfg(test)]
+    pub(crate) fn tables(&self) -> usize {
+        self.entries.table.memory() + self.entries.slab.memory()
     }
 
     /// Bytes of memory, records not included.

@@ -12,6 +12,11 @@ const MASK: u32 = FREE - 1;
 
 const CHUNK: usize = 512;
 
+/// The list of chunks grows from few to many at once. What a list outgrows is freed, and an allocator keeps small pieces for the
+/// thread that freed them (glibc up to 1 KiB): then nothing that lies before them goes back to the system.
+const FEW: usize = 4;
+const MANY: usize = 256;
+
 /// Slot numbers are below; the wheel uses numbers above for its lists.
 pub(crate) const LIMIT: u32 = 1 << 29;
 
@@ -64,6 +69,11 @@ impl Slab {
         prev & FREE != 0 && prev != NIL
     }
 
+    /// Whether there is an entry, also for numbers from before the lock was free.
+    pub(crate) fn is_taken(&self, at: u32) -> bool {
+        at < self.len && !self.is_free(at)
+    }
+
     /// A slot for an entry; `None` when there are no numbers left.
     pub(crate) fn insert(&mut self) -> Option<u32> {
         let at = if self.free == NIL {
@@ -71,6 +81,9 @@ impl Slab {
                 return None;
             }
             if self.len as usize == self.chunks.len() * CHUNK {
+                if self.chunks.len() == FEW {
+                    self.chunks.reserve_exact(MANY - FEW);
+                }
                 self.chunks.push(chunk()?);
             }
             self.len += 1;
@@ -155,6 +168,15 @@ fn chunk() -> Option<Box<[Slot; CHUNK]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_of_chunks_outgrows_no_small_piece() {
+        let mut slab = Slab::new();
+        for _ in 0..300 * CHUNK {
+            slab.insert();
+            assert!(slab.chunks.capacity() <= FEW || slab.chunks.capacity() >= MANY, "{}", slab.chunks.capacity());
+        }
+    }
 
     #[test]
     fn slots_are_reused_and_moved_together() {

@@ -1,6 +1,6 @@
 //! Reclaiming expired entries in the background.
 //!
-//! One thread a store, started by the first entry that expires. It sleeps until the wheels have something to do (at least
+//! One thread a store, started by the first entry that expires; it ends when nothing is left that does, and the next one starts another. It sleeps until the wheels have something to do (at least
 //! [`PACE`], so that deadlines that lie close together are dealt with together), and frees a few entries under a lock at a
 //! time, shard by shard. It holds the store weakly: a store that is dropped or closed ends it.
 //!
@@ -16,6 +16,10 @@ use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, thread};
 const PACE: Duration = Duration::from_millis(10);
 /// The longest, while something may expire: the machine may have slept, or an injected clock been moved.
 const LONGEST: Duration = Duration::from_millis(500);
+
+/// How long a thread stays with nothing to do. What it freed first it keeps for itself (so does glibc's allocator, for each thread),
+/// and while it lives nothing that lies before that goes back to the system; and a store in which nothing expires needs none.
+const LINGER: Duration = Duration::from_millis(100);
 
 /// What is swept.
 pub(crate) trait Sweep: Send + Sync {
@@ -127,7 +131,12 @@ impl Shared {
                     return;
                 }
                 let Some(earliest) = state.earliest else {
-                    self.wake.wait_for(&mut state, Duration::from_secs(3600));
+                    let timed_out = self.wake.wait_for(&mut state, LINGER).timed_out();
+                    if timed_out && state.earliest.is_none() {
+                        // Every deadline is news, and news start another.
+                        state.started = false;
+                        return;
+                    }
                     continue;
                 };
                 self.planned.store(earliest, Relaxed);
@@ -147,4 +156,50 @@ impl Shared {
 /// Should this be the last owner of the store, its drop takes the lock to stop the thread.
 fn drop_outside(state: &mut MutexGuard<'_, State>, swept: Arc<dyn Sweep>) {
     MutexGuard::unlocked(state, || drop(swept));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Instant;
+
+    use super::*;
+
+    /// Has nothing to do ever.
+    struct Idle(AtomicUsize);
+
+    impl Sweep for Idle {
+        fn now(&self) -> u64 {
+            1_000
+        }
+
+        fn sweep(&self) -> Option<u64> {
+            self.0.fetch_add(1, Relaxed);
+            None
+        }
+    }
+
+    fn wait_until(what: &str, holds: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < Duration::from_secs(30), "{what}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn t7_the_thread_ends_when_nothing_is_left_to_expire_and_the_next_deadline_starts_another() {
+        let store = Arc::new(Idle(AtomicUsize::new(0)));
+        let sweeper = Sweeper::new(true, Arc::downgrade(&store));
+        for round in 1..4 {
+            assert!(!sweeper.0.state.lock().started);
+            sweeper.note(2_000);
+            wait_until("it sweeps", || store.0.load(Relaxed) >= round);
+            wait_until("it ends", || !sweeper.0.state.lock().started);
+            assert_eq!(sweeper.0.planned.load(Relaxed), u64::MAX, "every deadline is news to the next");
+        }
+        sweeper.stop();
+        sweeper.note(2_000);
+        assert!(!sweeper.0.state.lock().started);
+    }
 }

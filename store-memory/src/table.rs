@@ -151,6 +151,34 @@ impl Table {
         if to >= from { to - from } else { to + self.lines.len() - from }
     }
 
+    /// Who must take a hole in a line that was full.
+    fn next_in(&self, line: usize) -> Option<(usize, usize)> {
+        let mut next = self.after(line);
+        while next != line {
+            let behind = self.distance(line, next);
+            let Line { hashes, records, .. } = &self.lines[next];
+            let follows =
+                |&from: &usize| records[from].is_some() && self.distance(self.home(hashes[from]), next) >= behind;
+            if let Some(from) = (0..CELLS).find(follows) {
+                return Some((next, from));
+            }
+            if self.lines[next].free().is_some() {
+                return None;
+            }
+            next = self.after(next);
+        }
+        None
+    }
+
+    /// The slot of the first entry that moves when that at a place is removed, if one does.
+    pub(crate) fn follower(&self, at: usize) -> Option<u32> {
+        let line = at / CELLS;
+        if self.lines[line].free().is_some() {
+            return None;
+        }
+        self.next_in(line).map(|(next, from)| self.lines[next].slots[from])
+    }
+
     /// Removes the entry at a place, and tells its slot.
     pub(crate) fn remove(&mut self, at: usize, mut moved: impl FnMut(u32, usize)) -> Option<(Record, u32)> {
         let (mut line, mut cell) = (at / CELLS, at % CELLS);
@@ -160,30 +188,14 @@ impl Table {
         self.used -= 1;
         // Searches go past full lines only. While the hole is in one that was full, whoever they found behind it, from a home
         // not behind it, must take the hole: it would be the end of his search.
-        let mut next = line;
-        while full {
-            next = self.after(next);
-            if next == line {
-                break;
-            }
-            let behind = self.distance(line, next);
-            let follows = |&from: &usize| {
-                let Line { hashes, records, .. } = &self.lines[next];
-                records[from].is_some() && self.distance(self.home(hashes[from]), next) >= behind
-            };
-            match (0..CELLS).find(follows) {
-                Some(from) => {
-                    full = self.lines[next].free().is_none();
-                    let (hash, slot) = (self.lines[next].hashes[from], self.lines[next].slots[from]);
-                    let record = self.lines[next].records[from].take();
-                    let hole = &mut self.lines[line];
-                    (hole.hashes[cell], hole.slots[cell], hole.records[cell]) = (hash, slot, record);
-                    moved(slot, line * CELLS + cell);
-                    (line, cell) = (next, from);
-                }
-                None if self.lines[next].free().is_some() => break,
-                None => {}
-            }
+        while full && let Some((next, from)) = self.next_in(line) {
+            full = self.lines[next].free().is_none();
+            let (hash, slot) = (self.lines[next].hashes[from], self.lines[next].slots[from]);
+            let record = self.lines[next].records[from].take();
+            let hole = &mut self.lines[line];
+            (hole.hashes[cell], hole.slots[cell], hole.records[cell]) = (hash, slot, record);
+            moved(slot, line * CELLS + cell);
+            (line, cell) = (next, from);
         }
         Some((removed, slot))
     }

@@ -127,10 +127,17 @@ impl Wheel {
         draining.or_else(|| self.earliest().filter(|&(level, list)| self.turn_of(level, list) <= now))
     }
 
-    /// Entries that [`pop`](Wheel::pop) gives next, in that order: not all of them, but those of its next list.
-    pub(crate) fn upcoming<'a>(&self, now: u64, slab: &'a Slab) -> impl Iterator<Item = u32> + use<'a> {
-        let first = self.due_list(now).map_or(NIL, |(level, list)| self.heads[level][list]);
+    /// Entries that [`pop`](Wheel::pop) gives next, in that order, after one of them or from the first: not all of them, but those of
+    /// its next list.
+    pub(crate) fn upcoming<'a>(
+        &self,
+        now: u64,
+        after: Option<u32>,
+        slab: &'a Slab,
+    ) -> impl Iterator<Item = u32> + use<'a> {
+        let first = || self.due_list(now).map_or(NIL, |(level, list)| self.heads[level][list]);
         let is_one = |at: u32| (at != NIL).then_some(at);
+        let first = after.map_or_else(first, |at| slab.slot(at).next);
         std::iter::successors(is_one(first), move |&at| is_one(slab.slot(at).next))
     }
 
@@ -235,7 +242,7 @@ mod tests {
         let mut popped = 0;
         for now in START..START + 300 {
             loop {
-                let told: Vec<u32> = wheel.upcoming(now, &slab).collect();
+                let told: Vec<u32> = wheel.upcoming(now, None, &slab).collect();
                 // From a part of a list, too.
                 let some = told.len().min(random.usize(1..4));
                 for &at in &told[..some] {
