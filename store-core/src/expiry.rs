@@ -181,7 +181,14 @@ impl Deadline {
     /// The deadline of what is written at `now`, which must be the precise time: never a moment early.
     #[must_use]
     pub fn after(now: Time, lifetime: Lifetime) -> Deadline {
-        Deadline(lifetime.0.map(|millis| millis.saturating_add(now.millis_ceil())))
+        Deadline::after_millis(now.millis_ceil(), lifetime)
+    }
+
+    /// The same, from the precise time in whole milliseconds since the Unix epoch, rounded up.
+    #[must_use]
+    #[inline]
+    pub fn after_millis(now: u64, lifetime: Lifetime) -> Deadline {
+        Deadline(lifetime.0.map(|millis| millis.saturating_add(now)))
     }
 
     /// From the stored form, in which 0 is never.

@@ -72,11 +72,12 @@ impl Record {
         Record(ThinArc::from_header_and_slice(Head::Foreign(Box::new(value)), &[]))
     }
 
-    /// Writes a new version and value over the old ones, if nobody else holds the record and the allocation is just large
-    /// enough; says whether. The deadline stays.
+    /// Writes a new version, value and deadline over the old ones, if nobody else holds the record and the allocation is just large
+    /// enough; says whether.
     ///
     /// Spares an allocation and a release per overwrite, which is most of what an overwrite costs.
-    pub fn rewrite(&mut self, version: NonZeroU64, value: &[u8]) -> bool {
+    #[inline]
+    pub fn rewrite(&mut self, version: NonZeroU64, value: &[u8], deadline: Deadline) -> bool {
         let (start, len) = (self.key_len(), self.0.slice.len());
         let used = start.saturating_add(value.len());
         if used > len || padded(used) != len {
@@ -87,7 +88,7 @@ impl Record {
             let Head::Entry(head) = record.header_mut() else { return false };
             head.version = version;
             let rest = head.rest.get_mut();
-            *rest = *rest >> UNUSED_BITS << UNUSED_BITS | (len - used) as u64;
+            *rest = front_of(deadline) | *rest & LENGTHS & !UNUSED | (len - used) as u64;
             record.slice_mut()[start..used].copy_from_slice(value);
             true
         })
@@ -124,8 +125,7 @@ impl Record {
     #[inline]
     pub fn set_deadline(&self, deadline: Deadline) {
         let Some(front) = self.front() else { return };
-        let millis = deadline.as_millis().min(LATEST);
-        front.rest.store(millis << (KEY_BITS + UNUSED_BITS) | front.rest() & LENGTHS, Relaxed);
+        front.rest.store(front_of(deadline) | front.rest() & LENGTHS, Relaxed);
     }
 
     /// The key.
@@ -165,6 +165,12 @@ impl Front {
     fn rest(&self) -> u64 {
         self.rest.load(Relaxed)
     }
+}
+
+/// The deadline's bits.
+#[inline]
+fn front_of(deadline: Deadline) -> u64 {
+    deadline.as_millis().min(LATEST) << (KEY_BITS + UNUSED_BITS)
 }
 
 #[inline]
@@ -244,12 +250,13 @@ mod tests {
     fn v4_a_record_that_a_reader_holds_is_not_rewritten() {
         let mut record = Record::new(version(1), b"key", b"old").unwrap();
         let held = Payload::from(record.clone());
-        assert!(!record.rewrite(version(2), b"new"));
+        assert!(!record.rewrite(version(2), b"new", Deadline::NEVER));
         assert_eq!(held.as_bytes(), b"old");
         drop(held);
-        assert!(record.rewrite(version(2), b"newer"));
+        assert!(record.rewrite(version(2), b"newer", Deadline::from_millis(8)));
         assert_eq!((record.version(), record.value()), (2, &b"newer"[..]));
-        assert!(!record.rewrite(version(3), &[0; 100]));
+        assert_eq!((record.key(), record.deadline().as_millis()), (&b"key"[..], 8));
+        assert!(!record.rewrite(version(3), &[0; 100], Deadline::NEVER));
     }
 
     #[test]
@@ -264,7 +271,7 @@ mod tests {
         record.set_deadline(Deadline::from_millis(u64::MAX));
         assert_eq!(record.deadline().as_millis(), LATEST);
         drop(held);
-        assert!(record.rewrite(version(2), b"v"));
+        assert!(record.rewrite(version(2), b"v", Deadline::from_millis(u64::MAX)));
         assert_eq!((record.deadline().as_millis(), record.key().len(), record.value()), (LATEST, 1024, &b"v"[..]));
     }
 
@@ -272,7 +279,7 @@ mod tests {
     fn a_value_that_lies_elsewhere_is_a_record_without_key_and_version() {
         let mut record = Record::foreign(Foreign::Owned(b"headervalue".to_vec(), 6));
         record.set_deadline(Deadline::from_millis(7));
-        assert!(!record.rewrite(version(1), b""));
+        assert!(!record.rewrite(version(1), b"", Deadline::NEVER));
         assert_eq!((record.version(), record.key(), record.value()), (0, &b""[..], &b"value"[..]));
         assert_eq!(record.deadline(), Deadline::NEVER);
     }

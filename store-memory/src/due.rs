@@ -20,7 +20,7 @@ const WINDOW: u64 = 1_000_000;
 
 /// See the [module](self).
 pub(crate) struct Due {
-    /// A reading of the counter, and a time in nanoseconds that the clock told after that; `None` if the clock is asked each time.
+    /// A millisecond, and up to what the counter may count in it at least; `None` if the clock is asked each time.
     last: Option<Tagged>,
 }
 
@@ -31,34 +31,29 @@ impl Due {
         Due { last: (is_system && counter_is_sound()).then(|| Tagged::new(0)) }
     }
 
-    /// A time that rounds up to the same millisecond as the precise time, which `now` tells.
+    /// The millisecond that the precise time, which `now` tells, rounds up to.
     #[inline]
-    pub(crate) fn time(&self, now: impl FnOnce() -> Time) -> Time {
-        let Some(last) = &self.last else { return now() };
+    pub(crate) fn millis(&self, now: impl FnOnce() -> Time) -> u64 {
+        let Some(last) = &self.last else { return now().millis_ceil() };
         let ticks = counter();
-        let (last_ticks, time) = last.get();
-        // A counter that was set back is far ahead here.
-        let since = ticks.wrapping_sub(last_ticks);
-        let time = Time::from_nanos(time);
-        if since < WINDOW && time.millis_ceil() == latest(time, since).millis_ceil() {
-            return time;
-        }
-        ask(last, ticks, now())
+        let (until, millis) = last.get();
+        // Neither beyond it, nor far before it: that is a counter that was set back.
+        if until.wrapping_sub(ticks).wrapping_sub(1) < WINDOW { millis } else { ask(last, ticks, now()) }
     }
 }
 
-/// The latest that it can be so many ticks after a time. No counter is slower than 1 GHz: a tick is a nanosecond or less. But a clock that is being corrected runs
-/// faster than the counter, by 500 millionths at most (NTP's limit, and the kernel's); a 1024th is more than that.
-#[inline]
-fn latest(time: Time, ticks: u64) -> Time {
-    Time::from_nanos(time.as_nanos().saturating_add(ticks).saturating_add(ticks / 1024 + 1))
+/// How many ticks after a time it is certainly still the millisecond that the time rounds up to. No counter is slower than 1 GHz: a tick is a nanosecond or less. But a
+/// clock that is being corrected runs faster than the counter, by 500 millionths at most (NTP's limit, and the kernel's); a 1024th is more than that.
+fn certain(time: Time) -> u64 {
+    let left = Time::from_millis(time.millis_ceil()).as_nanos().saturating_sub(time.as_nanos());
+    left.saturating_sub(1) / 1025 * 1024
 }
 
+/// `ticks` is a reading from before `now`.
 #[cold]
-fn ask(last: &Tagged, ticks: u64, now: Time) -> Time {
-    // Another thread's reading may be replaced by an earlier one, which only makes the latest time later.
-    last.publish(ticks, now.as_nanos());
-    now
+fn ask(last: &Tagged, ticks: u64, now: Time) -> u64 {
+    // Another thread's may be replaced by an earlier one: then the kernel is asked the sooner.
+    last.publish(ticks.saturating_add(certain(now)), now.millis_ceil())
 }
 
 impl fmt::Debug for Due {
@@ -79,12 +74,12 @@ mod tests {
         let (due, asked) = (Due::new(None), Cell::new(0));
         for round in 0..300_000 {
             let before = clock.now();
-            let told = due.time(|| {
+            let told = due.millis(|| {
                 asked.set(asked.get() + 1);
                 clock.now()
             });
             let after = clock.now();
-            let (told, earliest, latest) = (told.millis_ceil(), before.millis_ceil(), after.millis_ceil());
+            let (earliest, latest) = (before.millis_ceil(), after.millis_ceil());
             assert!((earliest..=latest).contains(&told), "{round}: {told} is not within {earliest} to {latest}");
         }
         assert!(due.last.is_none() || asked.get() < 100_000, "{asked:?}");
@@ -98,8 +93,8 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..100_000 {
                         let before = clock.now();
-                        let told = due.time(|| clock.now());
-                        assert!((before.millis_ceil()..=clock.now().millis_ceil()).contains(&told.millis_ceil()));
+                        let told = due.millis(|| clock.now());
+                        assert!((before.millis_ceil()..=clock.now().millis_ceil()).contains(&told));
                     }
                 });
             }
@@ -108,10 +103,12 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_being_corrected_is_allowed_for() {
-        let time = Time::from_nanos(7);
-        for ticks in [0, 1, 1000, 2000, WINDOW] {
-            let faster = ticks + (ticks * 500).div_ceil(1_000_000);
-            assert!(latest(time, ticks) >= Time::from_nanos(7 + faster), "{ticks}");
+        for nanos in (0..2_000_000).step_by(97).chain([1, 999_999, 1_000_000, 1_000_001]) {
+            let time = Time::from_nanos(nanos);
+            let ticks = certain(time);
+            let faster = time.as_nanos() + ticks + (ticks * 500).div_ceil(1_000_000);
+            assert_eq!(Time::from_nanos(faster).millis_ceil(), time.millis_ceil(), "{nanos}");
+            assert!(ticks < WINDOW && (ticks > 0 || nanos % 1_000_000 == 0 || nanos % 1_000_000 > 998_000), "{nanos}");
         }
     }
 
@@ -119,11 +116,11 @@ mod tests {
     fn a_counter_that_was_set_back_is_not_believed() {
         let (clock, due) = (SystemClock::new(), Due::new(None));
         if let Some(last) = &due.last {
-            for ahead in [1, 1 << 40] {
-                due.time(|| clock.now());
+            for ahead in [2, 1 << 40] {
+                due.millis(|| clock.now());
                 last.publish(counter() + WINDOW * ahead, 0);
-                let before = clock.now();
-                assert!(due.time(|| clock.now()) >= before);
+                let before = clock.now().millis_ceil();
+                assert!(due.millis(|| clock.now()) >= before);
             }
         }
     }
@@ -133,8 +130,8 @@ mod tests {
         let manual = ManualClock::new();
         let due = Due::new(Some(&manual));
         for _ in 0..3 {
-            manual.advance(std::time::Duration::from_nanos(1));
-            assert_eq!(due.time(|| manual.now()), manual.now());
+            manual.advance(std::time::Duration::from_micros(400));
+            assert_eq!(due.millis(|| manual.now()), manual.now().millis_ceil());
         }
     }
 }

@@ -9,7 +9,7 @@ use store_core::{
 use crate::limits::Need;
 use crate::record::Record;
 use crate::room::Attempts;
-use crate::shard::{Shard, is_live};
+use crate::shard::{Place, Shard, is_live};
 use crate::store::Inner;
 
 /// Why a write under the lock did not happen.
@@ -84,27 +84,52 @@ impl Inner {
         Ok(shard.find(place.hash, key.as_bytes()).and_then(|(_, record)| self.left(record.deadline())))
     }
 
+    #[inline]
     pub(crate) fn put(&self, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written> {
         let place = self.hash.place(key.as_bytes());
+        match self.put_once(place, key, value, put) {
+            Ok(written) => Ok(written),
+            Err(Refused::Error(error)) => Err(error),
+            Err(Refused::Full(need)) => self.put_to_full(place, key, value, put, need),
+        }
+    }
+
+    /// Apart from [`put`](Inner::put): its loop had everything that a write needs computed and laid aside before the first attempt.
+    #[cold]
+    fn put_to_full(&self, place: Place, key: Key<'_>, value: &[u8], put: Put<'_>, mut need: Need) -> Result<Written> {
         let mut attempts = Attempts::default();
         loop {
-            let mut shard = self.shard(place).write();
-            match self.put_in(&mut shard, place.hash, key.as_bytes(), value, put) {
-                Ok((stored, deadline, ttl)) => {
-                    drop(shard);
-                    self.sweeper.note(deadline.as_millis());
-                    return Ok(Written { version: Version::from_u64(stored.version), ttl });
-                }
+            self.make_room(&mut attempts, need, self.shard_number(place), key.as_bytes())?;
+            match self.put_once(place, key, value, put) {
+                Ok(written) => return Ok(written),
                 Err(Refused::Error(error)) => return Err(error),
-                Err(Refused::Full(need)) => {
-                    drop(shard);
-                    self.make_room(&mut attempts, need, self.shard_number(place), key.as_bytes())?;
-                }
+                Err(Refused::Full(again)) => need = again,
             }
         }
     }
 
-    fn put_in(
+    #[inline]
+    fn put_once(&self, place: Place, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written, Refused> {
+        let mut shard = self.shard(place).write();
+        // Under the lock: what is added after the store was closed would stay.
+        self.check_open()?;
+        let (stored, deadline, ttl) = if put.condition == Condition::Always && !put.keep_ttl {
+            // The clock waits until all loads before it are done: it is asked before the search begins. Whether what is replaced
+            // is live does not matter.
+            let (deadline, ttl) = self.deadline(put.lifetime);
+            let found = shard.find(place.hash, key.as_bytes()).map(|(at, _)| at);
+            (self.store_in(&mut shard, place.hash, key.as_bytes(), value, found, deadline)?, deadline, ttl)
+        } else {
+            self.put_if(&mut shard, place.hash, key.as_bytes(), value, put)?
+        };
+        drop(shard);
+        self.sweeper.note(deadline.as_millis());
+        Ok(Written { version: Version::from_u64(stored.version), ttl })
+    }
+
+    /// A write that depends on what is there.
+    #[inline(never)]
+    fn put_if(
         &self,
         shard: &mut Shard,
         hash: u32,
@@ -112,33 +137,26 @@ impl Inner {
         value: &[u8],
         put: Put<'_>,
     ) -> Result<(Stored, Deadline, Ttl), Refused> {
-        self.check_open()?;
-        // The clock waits until all loads before it are done: it is asked before the search begins.
-        let fresh = (!put.keep_ttl).then(|| self.deadline(put.lifetime));
         let found = shard.find(hash, key);
-        let mut kept = None;
-        // A plain set does not care whether what it replaces is live, and does not look.
-        if put.condition != Condition::Always || put.keep_ttl {
-            let live = found.map(|(_, record)| record).filter(|record| is_live(record, &self.clock));
-            match (put.condition, live) {
-                (Condition::IfAbsent, Some(_)) => return Err(Error::already_exists().into()),
-                (Condition::IfPresent | Condition::IfVersion(_), None) => return Err(Error::absent().into()),
-                (Condition::IfVersion(version), Some(record)) => check_version(record, version)?,
-                _ => {}
-            }
-            kept = live.filter(|_| put.keep_ttl).map(Record::deadline);
+        let live = found.map(|(_, record)| record).filter(|record| is_live(record, &self.clock));
+        match (put.condition, live) {
+            (Condition::IfAbsent, Some(_)) => return Err(Error::already_exists().into()),
+            (Condition::IfPresent | Condition::IfVersion(_), None) => return Err(Error::absent().into()),
+            (Condition::IfVersion(version), Some(record)) => check_version(record, version)?,
+            _ => {}
         }
+        let kept = live.filter(|_| put.keep_ttl).map(Record::deadline);
         let found = found.map(|(at, _)| at);
         let (deadline, ttl) = match kept {
             // It was live a moment ago: a moment is left at least.
             Some(deadline) => (deadline, self.left(deadline).unwrap_or(Ttl::Left(std::time::Duration::from_nanos(1)))),
-            None => fresh.unwrap_or_else(|| self.deadline(put.lifetime)),
+            None => self.deadline(put.lifetime),
         };
-        let stored = self.store_in(shard, hash, key, value, found, deadline)?;
-        Ok((stored, deadline, ttl))
+        Ok((self.store_in(shard, hash, key, value, found, deadline)?, deadline, ttl))
     }
 
     /// Writes to a slot, if the key has one, else to a new one.
+    #[inline]
     fn store_in(
         &self,
         shard: &mut Shard,
@@ -300,9 +318,10 @@ impl Inner {
     }
 
     /// The deadline of what is written now, and the time until then. Only a finite lifetime looks at the clock.
+    #[inline]
     fn deadline(&self, lifetime: Lifetime) -> (Deadline, Ttl) {
         let Some(millis) = lifetime.as_millis() else { return (Deadline::NEVER, Ttl::Never) };
-        let deadline = Deadline::after(self.due.time(|| self.clock.now()), lifetime);
+        let deadline = Deadline::after_millis(self.due.millis(|| self.clock.now()), lifetime);
         (deadline, Ttl::Left(std::time::Duration::from_millis(millis.get())))
     }
 

@@ -163,6 +163,7 @@ impl Shard {
     }
 
     /// Writes a new value and deadline. Returns the version, and what is to be dropped once the lock is free.
+    #[inline]
     pub(crate) fn overwrite(
         &mut self,
         at: usize,
@@ -171,15 +172,17 @@ impl Shard {
         clock: &StoreClock,
     ) -> (u64, Option<Record>) {
         let version = self.next_version();
+        let Some(record) = self.entries.table.record_mut(at) else { return (version.get(), None) };
+        let before = record.deadline();
         let mut old = None;
-        if let Some(record) = self.entries.table.record_mut(at)
-            && !record.rewrite(version, value)
-            && let Some(new) = Record::new(version, record.key(), value)
-        {
-            new.set_deadline(record.deadline());
-            old = Some(std::mem::replace(record, new));
+        if !record.rewrite(version, value, deadline) {
+            // There is one with this key: it is not too long.
+            if let Some(new) = Record::new(version, record.key(), value) {
+                new.set_deadline(deadline);
+                old = Some(std::mem::replace(record, new));
+            }
         }
-        self.set_deadline(at, deadline, clock);
+        self.refile(at, before, deadline, clock);
         self.used(at);
         (version.get(), old)
     }
@@ -187,14 +190,24 @@ impl Shard {
     /// Gives an entry another deadline.
     pub(crate) fn set_deadline(&mut self, at: usize, deadline: Deadline, clock: &StoreClock) {
         let Some(record) = self.record(at) else { return };
-        let old = record.deadline();
+        let before = record.deadline();
         record.set_deadline(deadline);
+        self.refile(at, before, deadline, clock);
+    }
+
+    /// Files an entry under its new deadline, if it must be.
+    #[inline]
+    fn refile(&mut self, at: usize, before: Deadline, deadline: Deadline, clock: &StoreClock) {
         // An entry with a deadline stands in the wheel where that belongs, or earlier: then it is filed anew when its turn
         // comes. So neither a later deadline nor none is any work.
-        let later = old != Deadline::NEVER && old.as_millis() <= deadline.as_millis();
-        if later || deadline == Deadline::NEVER {
-            return;
+        let later = before != Deadline::NEVER && before.as_millis() <= deadline.as_millis();
+        if !later && deadline != Deadline::NEVER {
+            self.refile_sooner(at, deadline, clock);
         }
+    }
+
+    #[cold]
+    fn refile_sooner(&mut self, at: usize, deadline: Deadline, clock: &StoreClock) {
         let slot = self.entries.table.slot(at);
         if let Some(wheel) = &mut self.wheel {
             wheel.remove(slot, &mut self.entries.slab);
