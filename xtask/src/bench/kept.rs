@@ -44,17 +44,22 @@ fn saved_blocks(saved: &str, slice: &Slice) -> String {
     blocks
 }
 
-/// Puts a section together: of each slice the runs in a folder, or what was saved of it before where there are none; and says which
-/// slices neither has.
-pub(super) fn assemble(folder: &Path, saved: &Path, section: &str) -> Result<(PathBuf, Vec<&'static str>), Failed> {
+/// Puts a section together: of each slice that was asked for the runs in a folder, of each other what was saved of it before; where there is
+/// no one, the other. And says which slices neither has.
+pub(super) fn assemble(
+    folder: &Path,
+    saved: &Path,
+    section: &str,
+    asked: &[Task],
+) -> Result<(PathBuf, Vec<&'static str>), Failed> {
     let saved = std::fs::read_to_string(saved).unwrap_or_default();
     let (mut text, mut missing) = (String::new(), Vec::new());
     for &slice in SLICES.iter().filter(|slice| slice.section == section) {
         let runs = (1..=RUNS).filter_map(|run| std::fs::read_to_string(path(folder, &Task { slice, run })).ok());
-        let mut blocks: String = runs.collect();
-        if blocks.is_empty() {
-            blocks = saved_blocks(&saved, &slice);
-        }
+        let (measured, before) = (runs.collect::<String>(), saved_blocks(&saved, &slice));
+        let is_asked = asked.iter().any(|task| task.slice.path() == slice.path());
+        let prefer_measured = before.is_empty() || is_asked && !measured.is_empty();
+        let blocks = if prefer_measured { measured } else { before };
         if blocks.is_empty() {
             missing.push(slice.name);
         }
@@ -78,7 +83,8 @@ mod tests {
         let of = |name: &str, run: u32| Task { slice: *SLICES.iter().find(|slice| slice.name == name).unwrap(), run };
         let write = |task: &Task, lines: &str| std::fs::write(path(&folder, task), block(task, lines)).unwrap();
         write(&of("policy", 1), "{\"value\":1}\n{\"value\":2}\n");
-        let (path, missing) = assemble(&folder, &saved, "road").unwrap();
+        let both = [of("overhead", 1), of("policy", 1)];
+        let (path, missing) = assemble(&folder, &saved, "road", &both).unwrap();
         assert_eq!(missing, ["overhead"]);
         let text = std::fs::read_to_string(&path).unwrap();
         let head = "{\"section\":\"road\",\"slice\":\"policy\",\"run\":1,\"date\":\"20";
@@ -87,13 +93,16 @@ mod tests {
         // What was saved stands in for what was not measured, and for nothing else.
         let old = [block(&of("overhead", 1), "{\"old\":1}\n"), block(&of("overhead", 2), "{\"old\":2}\n")].concat();
         std::fs::write(&saved, format!("{old}{}", block(&of("policy", 2), "{\"old\":3}\n"))).unwrap();
-        assert_eq!(assemble(&folder, &saved, "road").unwrap().1, [""; 0]);
+        assert_eq!(assemble(&folder, &saved, "road", &both).unwrap().1, [""; 0]);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{old}{text}"));
         // Runs come in their order, the slices in theirs.
         for run in [2, 1] {
             write(&of("overhead", run), &format!("{{\"new\":{run}}}\n"));
         }
-        assemble(&folder, &saved, "road").unwrap();
+        // What was not asked for stays as it was saved, whatever an earlier day has left.
+        assemble(&folder, &saved, "road", &both[1..]).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{old}{text}"));
+        assemble(&folder, &saved, "road", &both).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().filter(|line| !line.contains("slice")).collect();
         std::fs::remove_dir_all(&folder).unwrap();

@@ -86,7 +86,7 @@ pub(crate) const SLICES: &[Slice] = &[
         Program::Peers,
         &["inproc", "expire-big", "--only", "store-memory,sharded"],
         &["--keys", "10000000"],
-        110,
+        120,
     )
     .once(),
     slice("disk", "reads", Program::Peers, &["disk", "get", "scan", "open"], &[], 110),

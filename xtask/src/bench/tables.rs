@@ -80,7 +80,7 @@ pub(crate) fn finish(tasks: &[Task], kind: Kind, save: bool) -> Result<(), Faile
     let mut kept = 0;
     for section in sections {
         let before = folders.saved.join(format!("{section}.jsonl"));
-        let (now, missing) = kept::assemble(&folders.lines, &before, section)?;
+        let (now, missing) = kept::assemble(&folders.lines, &before, section, tasks)?;
         if before.exists() {
             println!("\nbeside what was saved in {}:", shown(&before));
             results(kind, &["compare".as_ref(), &before, &now])?;
@@ -88,9 +88,11 @@ pub(crate) fn finish(tasks: &[Task], kind: Kind, save: bool) -> Result<(), Faile
             println!("\nnothing saved yet to compare `{section}` with: `--save` keeps this run in {}", shown(&before));
         }
         results(kind, &["draw".as_ref(), &now, &folders.plots])?;
-        if save && !missing.is_empty() {
-            failed.push(format!("{section} is not saved, it lacks {}", missing.join(", ")));
-        } else if save {
+        if save && std::fs::metadata(&now).is_ok_and(|now| now.len() > 0) {
+            // What was saved before stands in for what was not measured now: nothing is lost by saving the rest.
+            if !missing.is_empty() {
+                failed.push(format!("{section} is saved without {}", missing.join(", ")));
+            }
             std::fs::create_dir_all(&folders.saved).map_err(|error| at(&folders.saved, &error))?;
             std::fs::copy(&now, &before).map_err(|error| at(&before, &error))?;
             println!("saved in {}", shown(&before));

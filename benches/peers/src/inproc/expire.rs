@@ -14,7 +14,7 @@ use crate::Args;
 /// How long it is watched from the instant on, at least: who has released by then what there is to release is not watched any longer.
 const WATCHED: Duration = Duration::from_secs(2);
 /// At most.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 pub const OTHERS: usize = 10_000;
 
 pub fn run(args: &Args, report: &mut Report) -> io::Result<()> {
@@ -78,7 +78,7 @@ pub fn storm<C: Cache>(count: usize) -> io::Result<Outcome> {
     let each = Duration::from_nanos(match count {
         _ if C::NAME == Moka::NAME => 6000,
         ..=1_000_000 => 2500,
-        _ => 3500,
+        _ => 3800,
     });
     let ttl = Duration::from_millis(600) + each * u32::try_from(count).unwrap_or(u32::MAX);
     let cache = C::new(count + OTHERS);
