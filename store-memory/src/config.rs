@@ -27,7 +27,7 @@ pub struct MemoryOptions {
     /// The most live entries: 1 or more. Default: no limit.
     #[serde(default)]
     pub max_entries: Option<u64>,
-    /// The most bytes: of keys, values, and 92 for each entry. Default: no limit.
+    /// The most bytes: of keys, values, and 96 for each entry. Default: no limit.
     #[serde(default)]
     pub max_bytes: Option<Size>,
     /// What happens at a limit; needs one. Default: `"reject"`.
@@ -83,7 +83,7 @@ impl Builder {
         self
     }
 
-    /// The most bytes: of keys, values, and 92 for each entry. At least 1.
+    /// The most bytes: of keys, values, and 96 for each entry. At least 1.
     pub fn max_bytes(mut self, max: u64) -> Builder {
         self.max_bytes = Some(max.max(1));
         self

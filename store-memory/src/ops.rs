@@ -108,7 +108,8 @@ impl Inner {
         }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "what it returns is copied otherwise: ADR 10")]
+    #[inline(always)]
     fn put_once(&self, place: Place, key: Key<'_>, value: &[u8], put: Put<'_>) -> Result<Written, Refused> {
         let mut shard = self.shard(place).write();
         // Under the lock: what is added after the store was closed would stay.
@@ -156,7 +157,8 @@ impl Inner {
     }
 
     /// Writes to a slot, if the key has one, else to a new one.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
     fn store_in(
         &self,
         shard: &mut Shard,

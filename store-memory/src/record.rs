@@ -4,7 +4,7 @@ pub(crate) use store_core::Record;
 
 /// Bytes that an entry costs besides its key and value: the record's header and padding, its slot, its share of the table
 /// and of the ordered index. A typical figure; `max_bytes` counts with it.
-pub(crate) const OVERHEAD: u64 = 92;
+pub(crate) const OVERHEAD: u64 = 96;
 
 /// What a key and a value count for in `max_bytes`.
 pub(crate) const fn charge(key: usize, value: usize) -> u64 {

@@ -60,7 +60,7 @@ fn e6_an_expired_key_can_be_written_again_in_a_full_store() {
 
 #[test]
 fn e6_bytes_are_counted_exactly() {
-    let (store, clock) = still(|builder| builder.max_bytes(3 * (92 + 1 + 100)).shards(4));
+    let (store, clock) = still(|builder| builder.max_bytes(3 * (96 + 1 + 100)).shards(4));
     let value = "x".repeat(100);
     for key in ["a", "b", "c"] {
         store.set(key, &value, NEVER).unwrap();
@@ -132,7 +132,7 @@ fn evicting_stores_drop_expired_entries_first() {
 
 #[test]
 fn an_evicting_store_never_drops_the_key_it_writes() {
-    let (store, _) = still(|builder| builder.max_bytes(3 * (92 + 1 + 100)).on_full(OnFull::Lru).shards(1));
+    let (store, _) = still(|builder| builder.max_bytes(3 * (96 + 1 + 100)).on_full(OnFull::Lru).shards(1));
     for key in ["a", "b", "c"] {
         store.set(key, &"x".repeat(100), NEVER).unwrap();
     }

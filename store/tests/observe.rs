@@ -248,7 +248,7 @@ fn stores_say_what_they_hold_and_who_holds_them() {
     assert_eq!(stats.iter().map(|store| store.handles).collect::<Vec<_>>(), [2, 1, 1, 0]);
     assert_eq!(stats.iter().map(|store| store.open).collect::<Vec<_>>(), [true, true, true, false]);
     assert_eq!((stats[0].stats.entries, stats[0].stats.evictions), (Some(2), Some(1)));
-    assert!(stats[0].stats.bytes.unwrap() > 2 * 92 && stats[1].stats.bytes.unwrap() > 0, "{stats:?}");
+    assert!(stats[0].stats.bytes.unwrap() > 2 * 96 && stats[1].stats.bytes.unwrap() > 0, "{stats:?}");
     assert_eq!(stats[2].stats.reconnects, Some(0));
 
     clock.advance(Duration::from_secs(3600));
