@@ -55,7 +55,12 @@ impl Gate {
     pub(super) fn is_canceled(&self, listener: &mut Option<EventListener>, cx: &mut Context<'_>) -> bool {
         let listener = listener.get_or_insert_with(|| self.cancel.listen());
         // After listening, so that no notification falls in between.
-        Pin::new(listener).poll(cx).is_ready() || self.word.load(Acquire) & CANCELED != 0
+        Pin::new(listener).poll(cx).is_ready() || self.has_canceled()
+    }
+
+    /// Whether those inside are to give up.
+    pub(super) fn has_canceled(&self) -> bool {
+        self.word.load(Acquire) & CANCELED != 0
     }
 
     /// Lets nobody in any more. Who is turned away sees what was done before.

@@ -114,14 +114,18 @@ impl<T> Future for Running<'_, T> {
                 return Poll::Ready(Err(this.slot.gone()));
             }
         }
-        if let Poll::Ready(result) = this.operation.as_mut().poll(cx) {
-            return Poll::Ready(result);
+        let canceled = || {
+            Error::new(Kind::Canceled, "the store was closed before the operation ended").with_outcome(Outcome::Unknown)
+        };
+        match this.operation.as_mut().poll(cx) {
+            // The backend is closed as soon as those inside were told to give up, and may be the first to tell it.
+            Poll::Ready(Err(error)) if error.reason() == Some("closed") && gate.has_canceled() => {
+                Poll::Ready(Err(canceled()))
+            }
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending if gate.is_canceled(&mut this.canceled, cx) => Poll::Ready(Err(canceled())),
+            Poll::Pending => Poll::Pending,
         }
-        if gate.is_canceled(&mut this.canceled, cx) {
-            let error = Error::new(Kind::Canceled, "the store was closed before the operation ended");
-            return Poll::Ready(Err(error.with_outcome(Outcome::Unknown)));
-        }
-        Poll::Pending
     }
 }
 
